@@ -1,0 +1,138 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+
+namespace ica::store {
+
+// The column families, architecture page section 4. docs/on-disk-format.md has keys and values.
+enum class Family : uint8_t {
+  Meta,
+  Blocks,
+  Elems,
+  Tombs,
+  Heads,
+  Work,
+  Pins,
+  ByPeer,
+  ByExpiry,
+  ByStatus,
+  ByName,
+  Status,
+  Queue,
+  IpfsPins,
+  Events,
+};
+inline constexpr size_t kFamilies = 15;
+std::string_view to_string(Family family);
+
+// Changes that become visible and durable together or not at all. Thread-safety: none.
+class Batch {
+ public:
+  Batch();
+  ~Batch();
+  Batch(Batch&&) noexcept;
+  Batch& operator=(Batch&&) noexcept;
+
+  void put(Family family, BytesView key, BytesView value);
+  void del(Family family, BytesView key);
+  // [from, to)
+  void del_range(Family family, BytesView from, BytesView to);
+  bool empty() const;
+  size_t bytes() const;  // size of what will be written
+
+ private:
+  friend class Store;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A consistent view of the whole database at one moment; cheap to take, keeps old data alive while it
+// lives, so do not hold one for hours. Thread-safety: readable from any thread.
+class Snapshot;
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Walks keys in byte order. Views stay valid until the next move. Thread-safety: none.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual void seek(BytesView key) = 0;  // first key >= `key`
+  virtual void seek_first() = 0;
+  virtual void seek_last() = 0;
+  virtual void next() = 0;
+  virtual void prev() = 0;
+  virtual bool valid() const = 0;
+  virtual BytesView key() const = 0;
+  virtual BytesView value() const = 0;
+  // Not ok when the walk ended because of damage or a disk error: always check after the last item.
+  virtual Status status() const = 0;
+};
+
+enum class Sync { No, Yes };
+
+struct Options {
+  std::filesystem::path path;
+  // Block cache and write buffers together.
+  size_t memory_budget = 64 << 20;
+  bool read_only = false;
+};
+
+struct FamilyStats {
+  uint64_t keys_estimate = 0;
+  uint64_t disk_bytes = 0;
+};
+struct Stats {
+  std::array<FamilyStats, kFamilies> families;
+  uint64_t disk_bytes = 0;
+  uint64_t memory_bytes = 0;  // cache and write buffers in use
+  uint64_t commits = 0;
+  uint64_t synced_commits = 0;
+  double sync_seconds = 0;  // total time in synced commits
+  uint64_t stalls = 0;
+};
+
+// The only user of RocksDB. Thread-safety: all methods from any thread; writers are serialised inside.
+// Errors: Corrupt (damage; the sentence says what to do), Io (disk), Busy (another process has the
+// lock), Unsupported (the folder's format is newer than this program).
+class Store {
+ public:
+  static constexpr uint32_t kFormatVersion = 1;
+
+  static Result<std::unique_ptr<Store>> open(const Options& options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  Result<std::optional<Bytes>> get(Family family, BytesView key,
+                                   const SnapshotPtr& snapshot = nullptr) const;
+  std::vector<Result<std::optional<Bytes>>> multi_get(Family family, const std::vector<Bytes>& keys,
+                                                      const SnapshotPtr& snapshot = nullptr) const;
+  Status commit(Batch batch, Sync sync);
+  SnapshotPtr snapshot() const;
+  // Bounds: only keys that start with `prefix` (empty: the whole family).
+  std::unique_ptr<Cursor> cursor(Family family, BytesView prefix = {},
+                                 const SnapshotPtr& snapshot = nullptr) const;
+  // Empties a family at once, whatever its size.
+  Status drop_all(Family family);
+  // A physical copy that can be opened by itself; hard links where possible.
+  Status checkpoint(const std::filesystem::path& directory) const;
+  Status flush();
+  Stats stats() const;
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ica::store
