@@ -31,18 +31,18 @@ class StateObserver {
 struct PinsetInfo {
   uint64_t pins = 0;
   uint64_t heads = 0;
-  uint64_t height = 0;   // highest delta merged
-  uint64_t blocks = 0;   // DAG nodes held
-  uint64_t digest = 0;   // order-independent hash over the live pins
-  uint64_t work = 0;     // DAG nodes known and not merged yet
+  uint64_t height = 0;  // highest delta merged
+  uint64_t blocks = 0;  // DAG nodes held
+  uint64_t digest = 0;  // order-independent hash over the live pins
+  uint64_t work = 0;    // DAG nodes known and not merged yet
 };
 
-// The pinset as every other part sees it: a map from CID to Pin that survives crashes. Behind it stands
-// the Merkle-CRDT; alone or with other peers makes no difference to the callers.
+// The pinset as every other part sees it: a map from CID to Pin that survives crashes. Behind it
+// stands the Merkle-CRDT; alone or with other peers makes no difference to the callers.
 //
-// Writing: arriving operations collect while a commit is in flight, the next commit takes them all as one
-// delta, one DAG node and one synced batch. The caller goes on after that sync, so what was acknowledged
-// survives kill -9 and power loss. Thread-safety: all methods from any thread.
+// Writing: arriving operations collect while a commit is in flight, the next commit takes them all
+// as one delta, one DAG node and one synced batch. The caller goes on after that sync, so what was
+// acknowledged survives kill -9 and power loss. Thread-safety: all methods from any thread.
 class Pinset {
  public:
   virtual ~Pinset() = default;
@@ -53,8 +53,8 @@ class Pinset {
   virtual Task<Result<bool>> remove(Cid cid) = 0;
 
   // Reads see every acknowledged write.
-  virtual Result<std::optional<api::Pin>> get(const Cid& cid,
-                                              const store::SnapshotPtr& snapshot = nullptr) const = 0;
+  virtual Result<std::optional<api::Pin>> get(
+      const Cid& cid, const store::SnapshotPtr& snapshot = nullptr) const = 0;
 
   // Up to `limit` pins whose key is after `after` (undefined: from the start), in key order, from a
   // snapshot. A record that cannot be read is an error, never left out silently.

@@ -56,9 +56,9 @@ class BatchStream {
   virtual Task<Result<std::vector<T>>> next() = 0;
 };
 
-// Everything that we ask of the one Kubo beside us (facts rest-api.md 7). Errors carry the reference's
-// words; codes: Unavailable (cannot connect, or the breaker is open), Timeout, Cancelled, NotFound,
-// Conflict, Internal (Kubo said no). Thread-safety: any thread.
+// Everything that we ask of the one Kubo beside us (facts rest-api.md 7). Errors carry the
+// reference's words; codes: Unavailable (cannot connect, or the breaker is open), Timeout,
+// Cancelled, NotFound, Conflict, Internal (Kubo said no). Thread-safety: any thread.
 class Connector {
  public:
   virtual ~Connector() = default;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <functional>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,8 +19,8 @@ namespace ica::p2p {
 class Stream {
  public:
   virtual ~Stream() = default;
-  // 1..limit bytes, or an empty string at the clean end of the remote's half. Errors: Closed (reset),
-  // Timeout, Cancelled.
+  // 1..limit bytes, or an empty string at the clean end of the remote's half. Errors: Closed
+  // (reset), Timeout, Cancelled.
   virtual Task<Result<Bytes>> read_some(size_t limit) = 0;
   // All of `data`; waits for window.
   virtual Task<Status> write(Bytes data) = 0;

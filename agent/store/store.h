@@ -57,8 +57,8 @@ class Batch {
   std::unique_ptr<Impl> impl_;
 };
 
-// A consistent view of the whole database at one moment; cheap to take, keeps old data alive while it
-// lives, so do not hold one for hours. Thread-safety: readable from any thread.
+// A consistent view of the whole database at one moment; cheap to take, keeps old data alive while
+// it lives, so do not hold one for hours. Thread-safety: readable from any thread.
 class Snapshot;
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
@@ -101,9 +101,9 @@ struct Stats {
   uint64_t stalls = 0;
 };
 
-// The only user of RocksDB. Thread-safety: all methods from any thread; writers are serialised inside.
-// Errors: Corrupt (damage; the sentence says what to do), Io (disk), Busy (another process has the
-// lock), Unsupported (the folder's format is newer than this program).
+// The only user of RocksDB. Thread-safety: all methods from any thread; writers are serialised
+// inside. Errors: Corrupt (damage; the sentence says what to do), Io (disk), Busy (another process
+// has the lock), Unsupported (the folder's format is newer than this program).
 class Store {
  public:
   static constexpr uint32_t kFormatVersion = 1;

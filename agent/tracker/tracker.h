@@ -23,7 +23,7 @@ struct LocalStatus {
   // Beyond the reference; shown by `status -v`.
   ipfs::Reason reason = ipfs::Reason::None;
   ipfs::PinProgress progress;
-  Time next_attempt;   // zero: not waiting for a retry
+  Time next_attempt;  // zero: not waiting for a retry
   Time last_progress;
 };
 

@@ -13,8 +13,8 @@ inline constexpr std::string_view kReferenceVersion = "1.1.6";
 inline constexpr std::string_view kRpcProtocol = "/ipfscluster/1.0/rpc";
 
 struct IpfsId {
-  PeerId id;                             // left out when empty
-  NullableList<Multiaddr> addresses;     // null when Kubo is down
+  PeerId id;                          // left out when empty
+  NullableList<Multiaddr> addresses;  // null when Kubo is down
   std::string error;
 };
 
@@ -92,8 +92,8 @@ void write_json(JsonWriter& out, const GlobalRepoGc& gc);
 // One line of the answer to POST /add.
 struct AddedOutput {
   std::string name;
-  Cid cid;              // null in progress lines
-  uint64_t bytes = 0;   // left out when 0, as the next two
+  Cid cid;             // null in progress lines
+  uint64_t bytes = 0;  // left out when 0, as the next two
   uint64_t size = 0;
   std::vector<PeerId> allocations;
 };

@@ -16,7 +16,8 @@ namespace ica::api {
 
 // Bit values, as in the reference's Go code and msgpack; the protobuf holds the bit's index.
 enum class PinType : uint64_t { Bad = 1, Data = 2, Meta = 4, ClusterDag = 8, Shard = 16 };
-std::string_view to_string(PinType type);  // "pin", "meta-pin", "clusterdag-pin", "shard-pin", "bad-type"
+std::string_view to_string(
+    PinType type);  // "pin", "meta-pin", "clusterdag-pin", "shard-pin", "bad-type"
 
 // The filter of GET /allocations: a comma list of the names above or "all". Fails with
 // "invalid filter value" when every name is unknown. Returns a mask of PinType bits.
@@ -64,7 +65,9 @@ struct Pin {
   }
   // Whether `peer` has to hold it.
   bool allocated_to(const PeerId& peer) const;
-  bool expired_at(Time now) const { return !options.expire_at.is_zero() && options.expire_at < now; }
+  bool expired_at(Time now) const {
+    return !options.expire_at.is_zero() && options.expire_at < now;
+  }
 };
 
 // JSON with the reference's key order. A pin as read back from the state (decode_pin) prints as
@@ -86,8 +89,8 @@ Result<Cid> cid_from_state_key(std::string_view key);
 // The query of POST /pins/...: pin options as the reference's client writes them.
 std::string to_query(const PinOptions& options);
 
-// Fails with the reference's words when the factors make no sense ("cluster.replication_factor_min is
-// larger than max", ...).
+// Fails with the reference's words when the factors make no sense ("cluster.replication_factor_min
+// is larger than max", ...).
 Status check_replication_factors(int min, int max);
 
 }  // namespace ica::api

@@ -28,7 +28,8 @@ enum class TrackerStatus : uint32_t {
 std::string_view to_string(TrackerStatus status);
 Result<TrackerStatus> parse_tracker_status(std::string_view text);
 
-// A mask; 0 means all. Comma list with spaces removed; unknown names are ignored unless none is known
+// A mask; 0 means all. Comma list with spaces removed; unknown names are ignored unless none is
+// known
 // ("invalid filter value"). "error" = 2+4+8, "queued" = 512+1024.
 using StatusFilter = uint32_t;
 Result<StatusFilter> parse_status_filter(std::string_view text);

@@ -14,16 +14,17 @@ inline Task<void> resume_on(Executor executor) {
   co_await asio::post(executor, asio::use_awaitable);
 }
 
-// Suspends for `duration`, or until `stop` is requested. Ok after the full time, Cancelled otherwise.
+// Suspends for `duration`, or until `stop` is requested. Ok after the full time, Cancelled
+// otherwise.
 Task<Status> sleep_for(std::chrono::nanoseconds duration, StopToken stop = {});
 
-// A coroutine root: starts `task` on `executor`. An exception that escapes it is a bug of ours; it is
-// logged with `what` and the process stops, because nobody is left to hear of it.
+// A coroutine root: starts `task` on `executor`. An exception that escapes it is a bug of ours; it
+// is logged with `what` and the process stops, because nobody is left to hear of it.
 void spawn(Executor executor, Task<void> task, const char* what);
 
 // Wakes coroutines that wait on it. It has no memory: check the condition, then wait, on the same
-// strand. Thread-safety: notify_all from any thread; wait from coroutines that run on `executor`, which
-// must be a strand or a single-threaded context.
+// strand. Thread-safety: notify_all from any thread; wait from coroutines that run on `executor`,
+// which must be a strand or a single-threaded context.
 class Event {
  public:
   explicit Event(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}

@@ -8,8 +8,8 @@
 
 namespace ica {
 
-// A queue between threads that refuses instead of growing. Thread-safety: any number of producers and
-// consumers.
+// A queue between threads that refuses instead of growing. Thread-safety: any number of producers
+// and consumers.
 template <typename T>
 class BoundedQueue {
  public:

@@ -11,8 +11,12 @@ namespace ica {
 using Bytes = std::string;
 using BytesView = std::string_view;
 
-inline const uint8_t* u8(BytesView b) { return reinterpret_cast<const uint8_t*>(b.data()); }
-inline uint8_t* u8(Bytes& b) { return reinterpret_cast<uint8_t*>(b.data()); }
+inline const uint8_t* u8(BytesView b) {
+  return reinterpret_cast<const uint8_t*>(b.data());
+}
+inline uint8_t* u8(Bytes& b) {
+  return reinterpret_cast<uint8_t*>(b.data());
+}
 inline BytesView view(const uint8_t* p, size_t n) {
   return {reinterpret_cast<const char*>(p), n};
 }

@@ -1,9 +1,8 @@
 #include "common/base/json_writer.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <cmath>
+#include <fmt/format.h>
 
 namespace ica {
 
@@ -172,12 +171,14 @@ JsonWriter& JsonWriter::number(double value) {
   const double magnitude = std::fabs(value);
   char digits[64];
   const bool exponent = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
-  const auto end = std::to_chars(digits, digits + sizeof digits, value,
-                                 exponent ? std::chars_format::scientific : std::chars_format::fixed);
+  const auto end =
+      std::to_chars(digits, digits + sizeof digits, value,
+                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
   std::string text(digits, static_cast<size_t>(end.ptr - digits));
   if (exponent) {
     const size_t e = text.find('e');
-    if (e != std::string::npos && text.size() == e + 4 && text[e + 1] == '-' && text[e + 2] == '0') {
+    if (e != std::string::npos && text.size() == e + 4 && text[e + 1] == '-' &&
+        text[e + 2] == '0') {
       text.erase(e + 2, 1);
     }
   }

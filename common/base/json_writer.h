@@ -7,8 +7,8 @@
 namespace ica {
 
 // Appends JSON exactly as Go's encoding/json writes it: no spaces, keys in the order of the calls,
-// <, >, & and U+2028/2029 escaped, invalid UTF-8 replaced by U+FFFD. Commas are put in by the writer.
-// It checks nothing: calls in the wrong order make wrong JSON.
+// <, >, & and U+2028/2029 escaped, invalid UTF-8 replaced by U+FFFD. Commas are put in by the
+// writer. It checks nothing: calls in the wrong order make wrong JSON.
 //
 //   JsonWriter w(out);
 //   w.begin_object();

@@ -1,13 +1,12 @@
 #include "common/base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unordered_map>
 
 #include "common/base/json_writer.h"
@@ -157,9 +156,8 @@ Status log_set_levels(std::string_view spec) {
       continue;
     }
     const size_t colon = entry.find(':');
-    TRY(const LogLevel level, parse_log_level(colon == std::string_view::npos
-                                                  ? entry
-                                                  : entry.substr(colon + 1)));
+    TRY(const LogLevel level,
+        parse_log_level(colon == std::string_view::npos ? entry : entry.substr(colon + 1)));
     if (colon == std::string_view::npos || entry.substr(0, colon) == "*") {
       all = level;
     } else {
@@ -204,8 +202,8 @@ void log_write(std::string_view component, LogLevel level, std::string_view mess
     const Time now = Time::now();
     line = now.truncated_to_seconds().rfc3339();
     line.pop_back();
-    line += fmt::format(".{:03}Z  {:<5} {:<10} {}", now.nanoseconds() / 1'000'000, level_name(level),
-                        component, one_line(message));
+    line += fmt::format(".{:03}Z  {:<5} {:<10} {}", now.nanoseconds() / 1'000'000,
+                        level_name(level), component, one_line(message));
   }
   s.logger->log(to_spdlog(level), "{}", line);
 }

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <chrono>
+#include <fmt/format.h>
 #include <string>
 #include <string_view>
 
@@ -19,15 +18,16 @@ struct LogOptions {
   std::string file;  // empty: standard error
 };
 
-// Sets the process's log up; may be called again to change it. Before the first call, lines of level
-// Info and above go to standard error as text. Thread-safety: any thread, as everything here.
+// Sets the process's log up; may be called again to change it. Before the first call, lines of
+// level Info and above go to standard error as text. Thread-safety: any thread, as everything here.
 Status log_setup(const LogOptions& options);
 
 // "debug", "info", "warn"/"warning", "error", "critical"/"fatal"/"off".
 Result<LogLevel> parse_log_level(std::string_view text);
 
 // Levels as IPFS_CLUSTER_LOG_LEVEL has them: "info", or "info,restapi:debug,crdt:error" with the
-// facilities of the reference (cluster, restapi, pintracker, ipfshttp, monitor, crdt, pubsubmon, ...).
+// facilities of the reference (cluster, restapi, pintracker, ipfshttp, monitor, crdt, pubsubmon,
+// ...).
 Status log_set_levels(std::string_view spec);
 
 bool log_enabled(std::string_view component, LogLevel level);
@@ -59,8 +59,8 @@ void log_error(std::string_view component, fmt::format_string<Args...> format, A
   }
 }
 
-// For lines that another machine can cause. Lets `burst` lines through per `period` and key, then one
-// line that says how many were held back. Keys are forgotten when idle; at most 1,024 are held.
+// For lines that another machine can cause. Lets `burst` lines through per `period` and key, then
+// one line that says how many were held back. Keys are forgotten when idle; at most 1,024 are held.
 //   static LogLimiter limiter;
 //   if (limiter.allow(peer)) { log_warn(...); }
 class LogLimiter {
@@ -69,8 +69,8 @@ class LogLimiter {
   ~LogLimiter();
   LogLimiter(const LogLimiter&) = delete;
   LogLimiter& operator=(const LogLimiter&) = delete;
-  // True when the line may be written. `held_back`, when given, receives the number of lines refused
-  // for this key since the last allowed one.
+  // True when the line may be written. `held_back`, when given, receives the number of lines
+  // refused for this key since the last allowed one.
   bool allow(std::string_view key, uint64_t* held_back = nullptr);
 
  private:

@@ -24,8 +24,8 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
     if (this->has_value()) {
       return std::move(*this);
     }
-    return tl::unexpected<Error>(std::move(this->error())
-                                     .with_context(fmt::format(format, std::forward<Args>(args)...)));
+    return tl::unexpected<Error>(
+        std::move(this->error()).with_context(fmt::format(format, std::forward<Args>(args)...)));
   }
 };
 
@@ -51,20 +51,21 @@ inline tl::unexpected<Error> fail(Error error) {
 
 // TRY(auto x, f()): x is the value of f(), or the enclosing function returns the error.
 #define TRY(declaration, ...) TRY_(ICA_CONCAT(try_, __LINE__), return, declaration, __VA_ARGS__)
-#define CO_TRY(declaration, ...) TRY_(ICA_CONCAT(try_, __LINE__), co_return, declaration, __VA_ARGS__)
-#define TRY_(name, ret, declaration, ...)            \
-  auto name = (__VA_ARGS__);                         \
-  if (!name.has_value()) {                           \
-    ret ::ica::fail(std::move(name).error());        \
-  }                                                  \
+#define CO_TRY(declaration, ...) \
+  TRY_(ICA_CONCAT(try_, __LINE__), co_return, declaration, __VA_ARGS__)
+#define TRY_(name, ret, declaration, ...)     \
+  auto name = (__VA_ARGS__);                  \
+  if (!name.has_value()) {                    \
+    ret ::ica::fail(std::move(name).error()); \
+  }                                           \
   declaration = *std::move(name)
 
 // TRY_VOID(f()): the same for a Status.
 #define TRY_VOID(...) TRY_VOID_(ICA_CONCAT(try_, __LINE__), return, __VA_ARGS__)
 #define CO_TRY_VOID(...) TRY_VOID_(ICA_CONCAT(try_, __LINE__), co_return, __VA_ARGS__)
-#define TRY_VOID_(name, ret, ...)                    \
+#define TRY_VOID_(name, ret, ...)                     \
   if (auto name = (__VA_ARGS__); !name.has_value()) { \
-    ret ::ica::fail(std::move(name).error());        \
+    ret ::ica::fail(std::move(name).error());         \
   }
 
 // A bug, never remote input: stops the process, also in release builds.

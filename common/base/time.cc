@@ -158,7 +158,8 @@ Result<Time> Time::parse(std::string_view text) {
       return parse_error(text, text.substr(std::min(zone_at, text.size())), "Z07:00");
     }
     if (zone_hour > 24 || zone_minute > 59) {
-      return fail(Code::InvalidArgument, "parsing time \"{}\": time zone offset out of range", text);
+      return fail(Code::InvalidArgument, "parsing time \"{}\": time zone offset out of range",
+                  text);
     }
     offset = (zone_hour * 60 + zone_minute) * (minus ? -1 : 1);
   }
@@ -186,10 +187,10 @@ Result<Time> Time::parse(std::string_view text) {
   if (second > 59) {
     return out_of_range("second");
   }
-  Time t = from_unix(days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) *
-                             86400 +
-                         hour * 3600 + minute * 60 + second - offset * 60,
-                     nanos);
+  Time t = from_unix(
+      days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86400 +
+          hour * 3600 + minute * 60 + second - offset * 60,
+      nanos);
   t.offset_minutes_ = static_cast<int16_t>(offset);
   return t;
 }
@@ -292,14 +293,9 @@ struct Unit {
   std::string_view name;
   uint64_t nanoseconds;
 };
-constexpr Unit kUnits[] = {{"ns", 1},
-                           {"us", 1'000},
-                           {"\u00b5s", 1'000},
-                           {"\u03bcs", 1'000},
-                           {"ms", 1'000'000},
-                           {"s", 1'000'000'000},
-                           {"m", 60'000'000'000},
-                           {"h", 3'600'000'000'000}};
+constexpr Unit kUnits[] = {
+    {"ns", 1},         {"us", 1'000},        {"\u00b5s", 1'000},    {"\u03bcs", 1'000},
+    {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -372,7 +368,8 @@ Result<Duration> parse_duration(std::string_view text) {
       }
     }
     if (unit == nullptr) {
-      return fail(Code::InvalidArgument, "time: unknown unit \"{}\" in duration \"{}\"", name, text);
+      return fail(Code::InvalidArgument, "time: unknown unit \"{}\" in duration \"{}\"", name,
+                  text);
     }
     if (whole > kMax / unit->nanoseconds) {
       return invalid();

@@ -12,8 +12,8 @@ namespace ica {
 
 using Duration = std::chrono::nanoseconds;
 
-// A moment as Go's time.Time holds and prints it: nanoseconds, year 1 as "zero", an offset that is kept
-// for printing but does not take part in comparison. Thread-safety: a value.
+// A moment as Go's time.Time holds and prints it: nanoseconds, year 1 as "zero", an offset that is
+// kept for printing but does not take part in comparison. Thread-safety: a value.
 class Time {
  public:
   // Go's zero time, 0001-01-01T00:00:00Z.
@@ -63,8 +63,8 @@ class Time {
   int16_t offset_minutes_ = 0;
 };
 
-// Go's duration text: "1h0m0s", "15s", "1.5s", "300ms", "0s". parse_duration takes everything that Go's
-// time.ParseDuration takes and fails with its words: `time: invalid duration "x"`.
+// Go's duration text: "1h0m0s", "15s", "1.5s", "300ms", "0s". parse_duration takes everything that
+// Go's time.ParseDuration takes and fails with its words: `time: invalid duration "x"`.
 Result<Duration> parse_duration(std::string_view text);
 std::string format_duration(Duration d);
 

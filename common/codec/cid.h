@@ -24,9 +24,9 @@ inline constexpr uint64_t kMd5 = 0xd5;
 inline constexpr uint64_t kBlake2b256 = 0xb220;
 }  // namespace multicodec
 
-// A content identifier, version 0 or 1, held as its binary form; the undefined CID is empty (JSON null).
-// The same content as v0 and v1 is two different CIDs, as in the reference. Ordered by bytes.
-// Thread-safety: a value.
+// A content identifier, version 0 or 1, held as its binary form; the undefined CID is empty (JSON
+// null). The same content as v0 and v1 is two different CIDs, as in the reference. Ordered by
+// bytes. Thread-safety: a value.
 class Cid {
  public:
   static constexpr size_t kMaxBytes = 256;

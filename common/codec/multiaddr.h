@@ -13,8 +13,8 @@
 
 namespace ica {
 
-// A multiaddr, held in binary; text is made when asked for. Protocols whose value we cannot read are
-// carried through unchanged in binary form. Thread-safety: a value.
+// A multiaddr, held in binary; text is made when asked for. Protocols whose value we cannot read
+// are carried through unchanged in binary form. Thread-safety: a value.
 class Multiaddr {
  public:
   static constexpr size_t kMaxBytes = 4096;

@@ -9,8 +9,8 @@
 
 namespace ica {
 
-// A libp2p peer ID: a multihash of the public key, or the key itself (Ed25519). Binary inside (at most
-// 64 bytes), base58btc as text (12D3KooW..., Qm...). Ordered by bytes. Thread-safety: a value.
+// A libp2p peer ID: a multihash of the public key, or the key itself (Ed25519). Binary inside (at
+// most 64 bytes), base58btc as text (12D3KooW..., Qm...). Ordered by bytes. Thread-safety: a value.
 class PeerId {
  public:
   PeerId() = default;

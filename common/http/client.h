@@ -20,11 +20,11 @@ using Headers = std::vector<std::pair<std::string, std::string>>;  // in order; 
 std::string_view find_header(const Headers& headers, std::string_view name);
 
 struct ClientOptions {
-  size_t max_connections = 64;          // to all hosts together
+  size_t max_connections = 64;  // to all hosts together
   size_t max_connections_per_host = 16;
   Duration connect_timeout = std::chrono::seconds(10);
   std::string user_agent;
-  std::string unix_socket;              // when set, every request goes through it
+  std::string unix_socket;  // when set, every request goes through it
   bool verify_tls = true;
 };
 
@@ -32,13 +32,13 @@ struct ClientRequest {
   std::string method = "GET";
   std::string url;  // http:// or https://
   Headers headers;
-  Bytes body;               // whole body; ignored when streamed_body
+  Bytes body;                  // whole body; ignored when streamed_body
   bool streamed_body = false;  // the body comes through ClientStream::write
   // Deadline for the whole exchange; zero: none.
   Duration timeout{};
   // Cut when no byte arrives or leaves for this long; zero: never.
   Duration idle_timeout{};
-  size_t max_body = 16 << 20;     // fetch only: a larger answer fails with TooLarge
+  size_t max_body = 16 << 20;  // fetch only: a larger answer fails with TooLarge
   std::string basic_user, basic_password;
 };
 
@@ -49,8 +49,8 @@ struct ClientResponse {
   Bytes body;
 };
 
-// An exchange whose bodies are streamed. Back-pressure both ways: at most 256 KiB wait on either side.
-// Destroying it ends the exchange. Thread-safety: one coroutine at a time per direction.
+// An exchange whose bodies are streamed. Back-pressure both ways: at most 256 KiB wait on either
+// side. Destroying it ends the exchange. Thread-safety: one coroutine at a time per direction.
 class ClientStream {
  public:
   virtual ~ClientStream() = default;
@@ -66,9 +66,9 @@ class ClientStream {
 };
 
 // HTTP/1.1 client on one thread that runs libcurl's multi interface, with a pool of kept-alive
-// connections. Connection failures have the words of Go's net/http where the reference shows them to
-// users: `dial tcp 127.0.0.1:5001: connect: connection refused` (callers put `Post "<url>": ` in front).
-// Codes: Unavailable (cannot connect), Timeout, Cancelled, TooLarge, Protocol.
+// connections. Connection failures have the words of Go's net/http where the reference shows them
+// to users: `dial tcp 127.0.0.1:5001: connect: connection refused` (callers put `Post "<url>": ` in
+// front). Codes: Unavailable (cannot connect), Timeout, Cancelled, TooLarge, Protocol.
 // Thread-safety: any thread; coroutines are resumed on their own executors.
 class Client {
  public:

@@ -20,7 +20,7 @@ struct TlsOptions {
 };
 
 struct ServerOptions {
-  std::string name = "http";  // in log lines
+  std::string name = "http";              // in log lines
   size_t max_header_bytes = 4096 + 4096;  // more is answered 431
   uint64_t max_body_bytes = 0;            // 0: unlimited (bodies are streamed)
   size_t max_connections = 12000;         // further ones are closed at once
@@ -38,18 +38,19 @@ struct ServerOptions {
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  // The next piece, nothing at the end. Errors: TooLarge, Protocol (bad chunking, cut short), Timeout.
+  // The next piece, nothing at the end. Errors: TooLarge, Protocol (bad chunking, cut short),
+  // Timeout.
   virtual Task<Result<std::optional<Bytes>>> read() = 0;
 };
 
 struct Request {
   std::string method;
-  std::string target;   // as sent: path and query, still encoded
-  std::string path;     // encoded path, without the query
-  std::string query;    // encoded, without '?'
-  int version = 11;     // 10 or 11
+  std::string target;  // as sent: path and query, still encoded
+  std::string path;    // encoded path, without the query
+  std::string query;   // encoded, without '?'
+  int version = 11;    // 10 or 11
   Headers headers;
-  std::string remote;   // "127.0.0.1:4711"
+  std::string remote;  // "127.0.0.1:4711"
   BodyReader* body = nullptr;
   // Stopped when the client goes away or the server shuts down.
   StopToken stop;
@@ -61,7 +62,8 @@ struct Request {
 class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
-  // A whole answer with Content-Length. HEAD sends no body. No body bytes and no Content-Length for 204.
+  // A whole answer with Content-Length. HEAD sends no body. No body bytes and no Content-Length for
+  // 204.
   virtual Task<Status> send(int status, Headers headers, Bytes body) = 0;
   // A streamed answer: chunked for HTTP/1.1, until close for 1.0. write() waits while the client is
   // slow; it fails with Closed when the client is gone.
