@@ -2,7 +2,9 @@
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# One setting for libraries and programs, so that they share precompiled headers; no shared libraries are built.
+add_compile_options(-fPIE)
+add_link_options(-pie)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -31,7 +33,7 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_definitions(_FORTIFY_SOURCE=2)
   add_compile_options(-fcf-protection=full)
-  add_link_options(-Wl,-z,relro,-z,now -pie)
+  add_link_options(-Wl,-z,relro,-z,now)
 endif()
 
 find_program(MOLD mold)

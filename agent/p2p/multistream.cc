@@ -1,0 +1,139 @@
+#include "agent/p2p/multistream.h"
+
+#include "common/codec/varint.h"
+
+namespace ica::p2p {
+
+namespace {
+
+constexpr int kMaxProposals = 64;
+constexpr std::string_view kRefusal = "na";
+
+Task<Result<std::string>> read_message(BufferedChannel& channel) {
+  auto length = co_await channel.read_varint(kMaxProtocolName);
+  if (!length) {
+    co_return fail(std::move(length).error());
+  }
+  if (*length == 0) {
+    co_return fail(Code::Protocol, "multistream: empty message");
+  }
+  auto text = co_await channel.read_exactly(*length);
+  if (!text) {
+    co_return fail(std::move(text).error());
+  }
+  if (text->back() != '\n') {
+    co_return fail(Code::Protocol, "multistream: message without newline");
+  }
+  text->pop_back();
+  co_return *std::move(text);
+}
+
+}  // namespace
+
+Bytes multistream_message(std::string_view text) {
+  Bytes out;
+  append_varint(out, text.size() + 1);
+  out.append(text);
+  out.push_back('\n');
+  return out;
+}
+
+Result<std::optional<std::string>> take_multistream_message(BytesView& in) {
+  BytesView rest = in;
+  uint64_t length = 0;
+  int shift = 0;
+  for (;; shift += 7) {
+    if (rest.empty()) {
+      return std::optional<std::string>();
+    }
+    const auto b = static_cast<uint8_t>(rest[0]);
+    rest.remove_prefix(1);
+    length |= static_cast<uint64_t>(b & 0x7f) << shift;
+    if (length > kMaxProtocolName || shift > 14) {
+      return fail(Code::TooLarge, "multistream: message too long");
+    }
+    if ((b & 0x80) == 0) {
+      break;
+    }
+  }
+  if (length == 0) {
+    return fail(Code::Protocol, "multistream: empty message");
+  }
+  if (rest.size() < length) {
+    return std::optional<std::string>();
+  }
+  if (rest[length - 1] != '\n') {
+    return fail(Code::Protocol, "multistream: message without newline");
+  }
+  std::string text(rest.substr(0, length - 1));
+  in = rest.substr(length);
+  return std::optional<std::string>(std::move(text));
+}
+
+Task<Result<std::string>> negotiate_outbound(BufferedChannel& channel,
+                                             std::vector<std::string> protocols) {
+  bool header_read = false;
+  bool first = true;
+  for (const std::string& protocol : protocols) {
+    Bytes out;
+    if (first) {
+      out = multistream_message(kMultistreamHeader);
+      first = false;
+    }
+    out += multistream_message(protocol);
+    auto written = co_await channel.write(std::move(out));
+    if (!written) {
+      co_return fail(std::move(written).error());
+    }
+    auto answer = co_await read_message(channel);
+    if (answer && !header_read) {
+      if (*answer != kMultistreamHeader) {
+        co_return fail(Code::Protocol, "multistream: the other side did not say {}",
+                       kMultistreamHeader);
+      }
+      header_read = true;
+      answer = co_await read_message(channel);
+    }
+    if (!answer) {
+      co_return fail(std::move(answer).error());
+    }
+    if (*answer == protocol) {
+      co_return protocol;
+    }
+    if (*answer != kRefusal) {
+      co_return fail(Code::Protocol, "multistream: unexpected answer");
+    }
+  }
+  co_return fail(Code::Unsupported, "protocols not supported: [{}]", fmt::join(protocols, " "));
+}
+
+Task<Result<std::string>> negotiate_inbound(BufferedChannel& channel,
+                                            std::function<bool(std::string_view)> accept) {
+  auto header = co_await read_message(channel);
+  if (!header) {
+    co_return fail(std::move(header).error());
+  }
+  if (*header != kMultistreamHeader) {
+    co_return fail(Code::Protocol, "multistream: the other side did not say {}",
+                   kMultistreamHeader);
+  }
+  Bytes out = multistream_message(kMultistreamHeader);
+  for (int i = 0; i < kMaxProposals; ++i) {
+    auto proposal = co_await read_message(channel);
+    if (!proposal) {
+      co_return fail(std::move(proposal).error());
+    }
+    const bool ok = accept(*proposal);
+    out += multistream_message(ok ? std::string_view(*proposal) : kRefusal);
+    auto written = co_await channel.write(std::exchange(out, Bytes()));
+    if (!written) {
+      co_return fail(std::move(written).error());
+    }
+    if (ok) {
+      co_return *std::move(proposal);
+    }
+  }
+  co_return fail(Code::Protocol, "multistream: too many proposals");
+}
+
+}  // namespace ica::p2p

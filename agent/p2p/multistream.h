@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/p2p/channel.h"
+
+namespace ica::p2p {
+
+// multistream-select 1.0 (facts wire.md 3.1, vectors multistream.json).
+
+inline constexpr std::string_view kMultistreamHeader = "/multistream/1.0.0";
+inline constexpr size_t kMaxProtocolName = 1024;
+
+// One message: uvarint length, text, newline.
+Bytes multistream_message(std::string_view text);
+
+// Takes a message from the front of `in`. Nothing while it is incomplete; errors: Protocol,
+// TooLarge.
+Result<std::optional<std::string>> take_multistream_message(BytesView& in);
+
+// As dialler: proposes `protocols` in turn; the one that was accepted.
+Task<Result<std::string>> negotiate_outbound(BufferedChannel& channel,
+                                             std::vector<std::string> protocols);
+
+// As listener: waits for proposals and accepts the first for which `accept` holds. Gives up after a
+// bounded number of proposals.
+Task<Result<std::string>> negotiate_inbound(BufferedChannel& channel,
+                                            std::function<bool(std::string_view)> accept);
+
+}  // namespace ica::p2p
