@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/ipfs/call_stats.h"
 #include "common/api/peer.h"
 #include "common/api/pin.h"
 #include "common/base/asio.h"
@@ -56,17 +57,30 @@ class BatchStream {
   virtual Task<Result<std::vector<T>>> next() = 0;
 };
 
-// Everything that we ask of the one Kubo beside us (facts rest-api.md 7). Errors carry the
-// reference's words; codes: Unavailable (cannot connect, or the breaker is open), Timeout,
-// Cancelled, NotFound, Conflict, Internal (Kubo said no). Thread-safety: any thread.
+// Many blocks into Kubo through one request. Destroying it without finish() ends the request;
+// blocks already taken may stay in Kubo. Thread-safety: one coroutine at a time.
+class BlockSink {
+ public:
+  virtual ~BlockSink() = default;
+  // Returns when the block is on its way; waits while Kubo reads slower than we write. All blocks
+  // of one sink are stored under the codec and hash of the first (their multihashes still match).
+  virtual Task<Status> write(BlockToPut block) = 0;
+  // Ok when Kubo has confirmed every block.
+  virtual Task<Status> finish() = 0;
+};
+
+// Everything that we ask of the one Kubo beside us. Errors carry the reference's words; codes:
+// Unavailable (cannot connect, or the breaker is open), Timeout, Cancelled, NotFound, TooLarge,
+// Protocol (Kubo speaks nonsense or hangs up), Internal (Kubo said no). Thread-safety: any thread.
 class Connector {
  public:
   virtual ~Connector() = default;
 
   virtual Task<Result<api::IpfsId>> id(StopToken stop) = 0;
   virtual Task<Result<std::string>> version(StopToken stop) = 0;
-  // Pins as facts rest-api.md 7 "pin" says, including pin_update and origins. Times out when the
-  // progress stands still; `on_progress` is called on the caller's executor.
+  // Asks first and is done when Kubo holds it already; connects Kubo to the origins in the
+  // background; follows pin_update when its source is pinned. Times out ("context canceled") when
+  // the progress stands still; `on_progress` is called on the caller's executor.
   virtual Task<Status> pin(api::Pin pin, std::function<void(PinProgress)> on_progress,
                            StopToken stop) = 0;
   virtual Task<Status> unpin(Cid cid, StopToken stop) = 0;
@@ -84,11 +98,15 @@ class Connector {
   virtual Task<Result<std::string>> config_key(std::string key, StopToken stop) = 0;
   virtual Task<Result<Bytes>> block_get(Cid cid, StopToken stop) = 0;
   virtual Task<Status> block_put(std::vector<BlockToPut> blocks, StopToken stop) = 0;
+  virtual Task<Result<std::unique_ptr<BlockSink>>> block_put_stream(StopToken stop) = 0;
 
-  // Whether the last call reached Kubo; cheap, for probes and metrics.
+  // Whether the last call reached Kubo; cheap, for probes and metrics. False before the first
+  // answer.
   virtual bool reachable() const = 0;
-  // The why of the last failure of `pin`, from its error.
-  static Reason reason_of(const Error& error);
+  // Calls so far, by verb and outcome; for metrics.
+  virtual std::vector<CallStats> call_stats() const = 0;
+  // Why `pin` failed, from its error and how far it had come.
+  static Reason reason_of(const Error& error, const PinProgress& progress = {});
 };
 
 }  // namespace ica::ipfs
