@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,9 @@ class Batch {
   void del_range(Family family, BytesView from, BytesView to);
   bool empty() const;
   size_t bytes() const;  // size of what will be written
+  // Adds all of `other` behind what is here.
+  void append(const Batch& other);
+  void clear();
 
  private:
   friend class Store;
@@ -80,11 +84,19 @@ class Cursor {
 
 enum class Sync { No, Yes };
 
+// Where a commit stands when the fault injection of the tests is asked.
+enum class CommitPoint { Before, After };
+
 struct Options {
   std::filesystem::path path;
-  // Block cache and write buffers together.
+  // All that the store may hold in memory: block cache, write buffers and the work around them.
   size_t memory_budget = 64 << 20;
+  // Takes no lock, so it also works beside a running peer; sees what was on disk when it was
+  // opened.
   bool read_only = false;
+  // For tests: called around the n-th commit (from 1). An error given Before makes the commit fail
+  // with it; it may also end the process.
+  std::function<Status(CommitPoint point, uint64_t n)> commit_hook;
 };
 
 struct FamilyStats {
