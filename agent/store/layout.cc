@@ -38,9 +38,14 @@ class LogBridge final : public rocksdb::Logger {
   static void write(LogLevel level, const char* format, va_list arguments) {
     std::array<char, 1024> line;
     const int n = std::vsnprintf(line.data(), line.size(), format, arguments);
-    if (n > 0) {
-      log_write("store", level,
-                std::string_view(line.data(), std::min<size_t>(n, line.size() - 1)));
+    if (n <= 0) {
+      return;
+    }
+    const std::string_view text(line.data(), std::min<size_t>(n, line.size() - 1));
+    // Most warnings tell of its housekeeping (stalls are counted in Stats); damage is for people.
+    const bool damage = text.find("Corruption") != text.npos || text.find("rror") != text.npos;
+    if (const LogLevel at = damage ? level : LogLevel::Debug; log_enabled("store", at)) {
+      log_write("store", at, text);
     }
   }
 };
@@ -99,7 +104,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family,
   options.write_buffer_size = is_small(family) ? kMiB : 4 * kMiB;
   // Memory is taken from the arena in steps of this size: a family that is hardly used costs one.
   options.arena_block_size = is_small(family) ? 8 * kKiB : 64 * kKiB;
-  options.max_write_buffer_number = 2;
+  // A bound for memory is set by the write buffer manager; here it would only stop writers early.
+  options.max_write_buffer_number = 4;
   options.level_compaction_dynamic_level_bytes = true;
   options.target_file_size_base = 16 * kMiB;
   options.max_bytes_for_level_base = 64 * kMiB;
