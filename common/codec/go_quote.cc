@@ -1,0 +1,142 @@
+#include "common/codec/go_quote.h"
+
+#include <fmt/format.h>
+#include <iterator>
+
+namespace ica {
+
+namespace {
+
+// One code point from the front of `text`; false for bytes that are not UTF-8.
+bool next_rune(std::string_view text, uint32_t& rune, size_t& length) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t first = byte(0);
+  uint32_t lowest = 0;
+  if (first < 0x80) {
+    rune = first;
+    length = 1;
+    return true;
+  }
+  if ((first & 0xe0) == 0xc0) {
+    length = 2;
+    rune = first & 0x1fU;
+    lowest = 0x80;
+  } else if ((first & 0xf0) == 0xe0) {
+    length = 3;
+    rune = first & 0x0fU;
+    lowest = 0x800;
+  } else if ((first & 0xf8) == 0xf0) {
+    length = 4;
+    rune = first & 0x07U;
+    lowest = 0x10000;
+  } else {
+    return false;
+  }
+  if (text.size() < length) {
+    return false;
+  }
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) {
+      return false;
+    }
+    rune = (rune << 6) | (byte(i) & 0x3fU);
+  }
+  return rune >= lowest && rune <= 0x10ffff && (rune < 0xd800 || rune > 0xdfff);
+}
+
+// Control and format characters, separators other than the space, and what is never a character. Go
+// has a table of every unassigned code point besides; those are rare enough to be printed as they
+// are.
+bool is_printable(uint32_t r) {
+  if (r < 0x20 || (r >= 0x7f && r <= 0xa0) || r == 0xad) {
+    return false;
+  }
+  return !(r == 0x1680 || (r >= 0x2000 && r <= 0x200f) || (r >= 0x2028 && r <= 0x202f) ||
+           (r >= 0x205f && r <= 0x206f) || r == 0x3000 || (r >= 0xe000 && r <= 0xf8ff) ||
+           r == 0xfeff || (r >= 0xfff9 && r <= 0xfffb) || (r & 0xfffe) == 0xfffe || r >= 0xe0000);
+}
+
+void append_rune(std::string& out, uint32_t rune, char quote) {
+  const auto sink = std::back_inserter(out);
+  switch (rune) {
+    case '\a':
+      out += "\\a";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\v':
+      out += "\\v";
+      return;
+    default:
+      break;
+  }
+  if (rune == static_cast<uint8_t>(quote) || rune == '\\') {
+    out.push_back('\\');
+    out.push_back(static_cast<char>(rune));
+  } else if (rune < 0x80) {
+    if (is_printable(rune)) {
+      out.push_back(static_cast<char>(rune));
+    } else {
+      fmt::format_to(sink, "\\x{:02x}", rune);
+    }
+  } else if (!is_printable(rune)) {
+    if (rune < 0x10000) {
+      fmt::format_to(sink, "\\u{:04x}", rune);
+    } else {
+      fmt::format_to(sink, "\\U{:08x}", rune);
+    }
+  } else if (rune < 0x800) {
+    out.push_back(static_cast<char>(0xc0 | (rune >> 6)));
+    out.push_back(static_cast<char>(0x80 | (rune & 0x3f)));
+  } else if (rune < 0x10000) {
+    out.push_back(static_cast<char>(0xe0 | (rune >> 12)));
+    out.push_back(static_cast<char>(0x80 | ((rune >> 6) & 0x3f)));
+    out.push_back(static_cast<char>(0x80 | (rune & 0x3f)));
+  } else {
+    out.push_back(static_cast<char>(0xf0 | (rune >> 18)));
+    out.push_back(static_cast<char>(0x80 | ((rune >> 12) & 0x3f)));
+    out.push_back(static_cast<char>(0x80 | ((rune >> 6) & 0x3f)));
+    out.push_back(static_cast<char>(0x80 | (rune & 0x3f)));
+  }
+}
+
+}  // namespace
+
+std::string go_quote(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    uint32_t rune = 0;
+    size_t length = 0;
+    if (next_rune(text, rune, length)) {
+      append_rune(out, rune, '"');
+      text.remove_prefix(length);
+    } else {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<uint8_t>(text[0]));
+      text.remove_prefix(1);
+    }
+  }
+  out.push_back('"');
+  return out;
+}
+
+std::string go_quote_rune(uint32_t rune) {
+  std::string out = "'";
+  append_rune(out, rune, '\'');
+  out.push_back('\'');
+  return out;
+}
+
+}  // namespace ica

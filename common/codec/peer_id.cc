@@ -1,0 +1,76 @@
+#include "common/codec/peer_id.h"
+
+#include "common/codec/base58.h"
+#include "common/codec/cid.h"
+#include "common/codec/go_quote.h"
+#include "common/codec/multihash.h"
+
+namespace ica {
+
+namespace {
+
+constexpr size_t kMaxPeerIdBytes = 64;
+
+Result<PeerId> make(BytesView bytes) {
+  return PeerId::from_bytes(bytes);
+}
+
+// The name that the reference's table of codecs gives, for its error text.
+std::string codec_name(uint64_t codec) {
+  switch (codec) {
+    case multicodec::kRaw:
+      return "raw";
+    case multicodec::kDagPb:
+      return "dag-pb";
+    case multicodec::kDagCbor:
+      return "dag-cbor";
+    case multicodec::kIdentity:
+      return "identity";
+    default:
+      return fmt::format("Code({})", codec);
+  }
+}
+
+}  // namespace
+
+Result<PeerId> PeerId::parse(std::string_view text) {
+  constexpr std::string_view kPrefix = "failed to parse peer ID: ";
+  if (text.starts_with("Qm") || text.starts_with("1")) {
+    const auto bytes = base58_decode(text);
+    if (!bytes.has_value()) {
+      return fail(Code::InvalidArgument, "{}input isn't valid multihash", kPrefix);
+    }
+    auto id = make(*bytes);
+    if (!id.has_value()) {
+      return fail(id.error().code(), "{}{}", kPrefix, id.error().message());
+    }
+    return id;
+  }
+  const auto cid = Cid::parse(text);
+  if (!cid.has_value()) {
+    return fail(cid.error().code(), "{}{}", kPrefix, cid.error().message());
+  }
+  if (cid->codec() != multicodec::kLibp2pKey) {
+    return fail(Code::InvalidArgument, "can't convert CID of type {} to a peer ID",
+                go_quote(codec_name(cid->codec())));
+  }
+  return make(cid->multihash());
+}
+
+Result<PeerId> PeerId::from_bytes(BytesView bytes) {
+  if (const auto hash = decode_multihash(bytes); !hash.has_value()) {
+    return fail(hash.error());
+  }
+  if (bytes.size() > kMaxPeerIdBytes) {
+    return fail(Code::TooLarge, "peer ID is longer than {} bytes", kMaxPeerIdBytes);
+  }
+  PeerId id;
+  id.bytes_ = Bytes(bytes);
+  return id;
+}
+
+std::string PeerId::text() const {
+  return base58(bytes_);
+}
+
+}  // namespace ica
