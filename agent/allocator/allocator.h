@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/api/peer.h"
+#include "common/base/result.h"
+#include "common/codec/peer_id.h"
+
+// Where a pin goes: a pure function of metrics and options, so that every peer and every test that
+// has the same input gives the same answer.
+namespace ica::allocator {
+
+// Per metric name the latest valid metric of each peer.
+using MetricsSet = std::map<std::string, std::vector<api::Metric>>;
+
+// Candidates in the order of preference. Peers are partitioned by the first name of `allocate_by`,
+// each part by the second and so on; partitionable metrics with equal values share a part. Parts
+// are tried in turn, heaviest first, so that copies spread over them. Every peer must have every
+// metric.
+std::vector<PeerId> order(const MetricsSet& metrics, const std::vector<std::string>& allocate_by);
+
+struct Request {
+  int replication_min = 0;
+  int replication_max = 0;
+  std::vector<PeerId> current;   // allocations of the pin as it stands
+  std::vector<PeerId> priority;  // asked for by the user; taken first among new peers
+  std::vector<PeerId> excluded;
+  std::function<bool(const PeerId&)> eligible;  // empty: everybody
+};
+
+// The new allocations, empty for "everywhere". Current ones that are still valid are kept, also
+// beyond the user's wishes; a peer counts only with an entry for each of `allocate_by` in
+// `metrics`. Errors: Conflict "not enough peers to allocate CID. Needed at least: ...".
+Result<std::vector<PeerId>> allocate(const Request& request, const MetricsSet& metrics,
+                                     const std::vector<std::string>& allocate_by);
+
+}  // namespace ica::allocator

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/adder/adder.h"
+#include "agent/cluster/peer_group.h"
+#include "agent/config/config.h"
+#include "agent/crdt/pinset.h"
+#include "agent/ipfs/connector.h"
+#include "agent/monitor/monitor.h"
+#include "agent/tracker/tracker.h"
+#include "common/base/clock.h"
+
+namespace ica::cluster {
+
+inline constexpr std::string_view kNotPinned = "pin is not part of the pinset";
+inline constexpr std::string_view kFollower =
+    "this peer is configured to be in follower mode. Write operations are disabled";
+
+// Builds the DAG of an upload; adder::add in the daemon.
+using Importer =
+    std::function<Task<Result<Cid>>(adder::AddOptions, adder::PartSource&, adder::AddTarget&,
+                                    adder::OutputSink&, Executor, StopToken)>;
+
+// What the use cases are made of. Everything must outlive the Cluster.
+struct Parts {
+  PeerId self;
+  const config::Config& config;
+  const Clock& clock;
+  crdt::Pinset& pinset;
+  tracker::Tracker& tracker;
+  ipfs::Connector& connector;
+  monitor::Monitor& monitor;
+  PeerGroup& peers;
+  Importer importer;
+  Executor disk;  // long scans and hashing
+  // A view for long scans; may give null when the pinset needs none (in-memory ones in tests).
+  std::function<store::SnapshotPtr()> snapshot;
+};
+
+// The use cases of a cluster peer: what each API does, whatever the protocol it came by. Answers
+// about several peers ask them side by side and merge in constant memory; a lone peer is the case
+// without others. Error texts are the reference's. NotFound with kNotPinned is the 404 of the APIs.
+// Thread-safety: all methods from any thread; coroutines go on where they were called.
+class Cluster {
+ public:
+  explicit Cluster(Parts parts);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  const PeerId& self() const;
+  const config::Config& settings() const;
+
+  // --- pinset (pins.cc)
+  // Pins with the allocations given, else with new ones. Returns the pin as it was recorded.
+  Task<Result<api::Pin>> pin(api::Pin pin);
+  Task<Result<api::Pin>> pin_path(std::string path, api::PinOptions options, StopToken stop);
+  Task<Result<api::Pin>> unpin(Cid cid, StopToken stop);
+  Task<Result<api::Pin>> unpin_path(std::string path, StopToken stop);
+  Result<api::Pin> pin_get(const Cid& cid) const;
+  // Pins of the types in the mask, in key order, from one snapshot.
+  StreamPtr<api::Pin> pins(uint64_t types, StopToken stop);
+  // Removes expired pins that this peer is the one to remove; how many.
+  Task<Result<size_t>> remove_expired(StopToken stop);
+
+  // --- status (status.cc)
+  Task<Result<api::GlobalPinInfo>> status(Cid cid, StopToken stop);
+  Task<Result<api::GlobalPinInfo>> status_local(Cid cid, StopToken stop);
+  // A failure of this peer alone is an error of the local stream, and an entry of the global one.
+  StreamPtr<api::GlobalPinInfo> status_all(api::StatusFilter filter, StopToken stop);
+  StreamPtr<api::GlobalPinInfo> status_all_local(api::StatusFilter filter, StopToken stop);
+  Task<Result<api::GlobalPinInfo>> recover(Cid cid, StopToken stop);
+  Task<Result<api::GlobalPinInfo>> recover_local(Cid cid, StopToken stop);
+  StreamPtr<api::GlobalPinInfo> recover_all(StopToken stop);
+  StreamPtr<api::GlobalPinInfo> recover_all_local(StopToken stop);
+  // What this peer answers to another one.
+  Task<Result<api::PinInfo>> own_status(Cid cid, StopToken stop);
+  StreamPtr<api::PinInfo> own_status_all(api::StatusFilter filter, StopToken stop);  // sorted
+
+  // --- peers and health (peers.cc)
+  Task<Result<api::Id>> id(StopToken stop);
+  StreamPtr<api::Id> peers(StopToken stop);
+  Task<Result<api::Id>> peer_add(PeerId peer, StopToken stop);
+  Status peer_remove(const PeerId& peer);
+  // Peers with a fresh ping and this one, by ID.
+  std::vector<PeerId> members() const;
+  bool trusted(const PeerId& peer) const;
+  Task<Result<api::GlobalRepoGc>> repo_gc(StopToken stop);
+  Task<Result<api::GlobalRepoGc>> repo_gc_local(StopToken stop);
+  Task<Result<api::ConnectGraph>> connect_graph(StopToken stop);
+  std::vector<api::Alert> alerts() const;
+  std::vector<api::Metric> metrics(std::string_view name) const;
+  std::vector<std::string> metric_names() const;
+  std::map<std::string, api::Bandwidth> bandwidth() const;
+
+  // --- adding content (add.cc)
+  Task<Result<Cid>> add(adder::AddOptions options, adder::PartSource& parts,
+                        adder::OutputSink& output, StopToken stop);
+
+  struct Core;  // shared with what outlives a call: streams and add targets
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace ica::cluster

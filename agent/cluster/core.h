@@ -1,0 +1,52 @@
+#pragma once
+
+// Shared between the .cc files of agent/cluster only.
+#include <algorithm>
+
+#include "agent/cluster/cluster.h"
+#include "common/base/offload.h"
+
+namespace ica::cluster {
+
+struct Cluster::Core {
+  explicit Core(Parts p) : parts(std::move(p)) {}
+  const Parts parts;
+
+  const config::Cluster& cluster() const { return parts.config.cluster; }
+  Time now() const { return parts.clock.now(); }
+  store::SnapshotPtr snapshot() const { return parts.snapshot ? parts.snapshot() : nullptr; }
+  std::vector<PeerId> members() const;
+  bool trusted(const PeerId& peer) const;
+  // The pin, or NotFound. A point read: it comes from memory or one block of disk.
+  Result<api::Pin> pin_get(const Cid& cid) const;
+  // Name and Kubo of any peer, as its last ping told.
+  api::PinInfoShort short_info(const PeerId& peer, api::TrackerStatus status, Time when) const;
+  // The same of this peer, whose name is known without a ping.
+  api::PinInfoShort own_info() const;
+  api::PinInfo to_info(const tracker::TrackedPin& tracked) const;
+};
+
+using CorePtr = std::shared_ptr<Cluster::Core>;
+
+inline constexpr Duration kPeerLimit = std::chrono::seconds(15);
+
+// Replaces factors of 0 by the configured ones and checks them; for "everywhere" clears
+// allocations.
+Status set_replication(const config::Cluster& settings, api::Pin& pin);
+// Chooses peers for a pin; `existing` may be null.
+Result<std::vector<PeerId>> allocate(const Cluster::Core& core, const api::Pin& pin,
+                                     const api::Pin* existing);
+Task<Result<api::Pin>> pin_in(CorePtr core, api::Pin pin);
+
+// The parts of a sharded upload under its meta pin: the cluster DAG and its shards.
+Task<Result<std::vector<Cid>>> shards_of(CorePtr core, api::Pin meta, StopToken stop);
+// The CIDs that a dag-cbor block links to, in order. Corrupt when it is not dag-cbor.
+Result<std::vector<Cid>> cbor_links(BytesView block);
+
+// Whether `self` is the one of `peers` that looks after `cid`: the least XOR of BLAKE2b-256(CID)
+// and BLAKE2b-256(peer), as all peers compute it. True when there is no other peer.
+bool closest_of(const std::vector<PeerId>& peers, const PeerId& self, const Cid& cid);
+
+Task<Result<api::Id>> own_id(CorePtr core, StopToken stop);
+
+}  // namespace ica::cluster
