@@ -4,7 +4,30 @@ import tempfile
 
 import pytest
 
+from harness import corpus
 from harness.lab import Lab
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("ipfs-cluster-agent")
+    group.addoption("--target", choices=("ours", "go"), default="ours", help="peer that rest_corpus asks")
+    group.addoption("--peers", type=int, choices=(1, 3), default=1, help="peers of rest_corpus")
+    group.addoption("--groups", help="groups of recordings, comma-separated")
+    group.addoption("--no-live", dest="live", action="store_false", help="recordings only, no peer of the reference")
+    group.addoption("--long", action="store_true", help="the long forms of crash and input tests")
+
+
+def pytest_configure(config):
+    config.corpus_exceptions = {e["id"]: e for e in corpus.load("exceptions.json")}
+
+
+def pytest_terminal_summary(terminalreporter):
+    exceptions = terminalreporter.config.corpus_exceptions.values()
+    if exceptions and any("rest_corpus" in str(r.nodeid) for rs in terminalreporter.stats.values() for r in rs
+                          if hasattr(r, "nodeid")):
+        terminalreporter.section("known differences from the recordings")
+        for exception in exceptions:
+            terminalreporter.line(f"{exception['id']} ({', '.join(exception['differs'])}): {exception['reason']}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -23,11 +23,11 @@ class Kubo:
                                    Gateway=f"/ip4/127.0.0.1/tcp/{self.gateway_port}",
                                    Swarm=[f"/ip4/127.0.0.1/tcp/{self.swarm_port}"])
         config["Bootstrap"] = []
-        config["Routing"] = {"Type": "none"}
+        # A DHT without anybody in it: local IPNS records resolve, nothing leaves the machine.
+        config["Routing"] = {"Type": "dht", "DelegatedRouters": []}
         config.setdefault("AutoConf", {})["Enabled"] = False
         config["DNS"] = {"Resolvers": {}}
         config["Ipns"]["DelegatedPublishers"] = []
-        config["Routing"]["DelegatedRouters"] = []
         config["Discovery"]["MDNS"]["Enabled"] = False
         path.write_text(json.dumps(config, indent=2))
         self.id = config["Identity"]["PeerID"]

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 
-SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error: |SUMMARY: \w+Sanitizer)")
+# The reference prints "runtime error" too, when a handler of its panics: theirs has no column.
+SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|\.\w+:\d+:\d+: runtime error: |SUMMARY: \w+Sanitizer)")
 
 
 class Process:
