@@ -39,7 +39,7 @@ class Replay:
 
     def __init__(self, config, factory):
         self.target, self.count = config.getoption("--target"), config.getoption("--peers")
-        self.live = self.count == 1 and config.getoption("--live")
+        self.live = self.count == 1 and config.getoption("live")
         self.factory, self.stage, self.lab = factory, None, None
 
     def enter(self, stage):
@@ -63,6 +63,7 @@ class Replay:
         answer = corpus.received_answer(exchange, got)
         differences = corpus.compare(exchange, corpus.recorded_answer(exchange), corpus.NAMES["ids"], answer,
                                      self.world.ids)
+        other = None
         if self.reference:
             self.reference.before(exchange)
             other = corpus.send(exchange, self.reference.port(exchange), self.reference.ids)
@@ -71,7 +72,7 @@ class Replay:
                 differences = corpus.compare(exchange, live, self.reference.ids, answer, self.world.ids)
         elif self.count == 1 and corpus.needs_three(exchange):
             pytest.skip("shows three peers, and there is no reference to ask (--no-live)")
-        return differences + corpus.bytes_problems(exchange, got)
+        return differences + corpus.bytes_problems(exchange, got, other)
 
 
 @pytest.fixture(scope="module")
