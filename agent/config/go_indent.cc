@@ -9,22 +9,7 @@ size_t copy_string(std::string_view json, size_t i, std::string& out) {
   while (i < json.size() && json[i] != '"') {
     i += json[i] == '\\' ? 2 : 1;
   }
-  const std::string_view text = json.substr(start, i + 1 - start);
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "\\u003c";
-        break;
-      case '>':
-        out += "\\u003e";
-        break;
-      case '&':
-        out += "\\u0026";
-        break;
-      default:
-        out += c;
-    }
-  }
+  out += json.substr(start, i + 1 - start);
   return i + 1;
 }
 

@@ -20,16 +20,20 @@ Result<Json> parse_json(std::string_view text) {
     too_deep = too_deep || depth > kMaxDepth;
     return !too_deep;
   };
+  const auto deep = [] { return fail(Code::InvalidArgument, "service.json is nested too deeply"); };
   try {
     Json json = Json::parse(text, guard);
     if (too_deep) {
-      return fail(Code::InvalidArgument, "service.json is nested too deeply");
+      return deep();
     }
     if (!json.is_object()) {
       return fail(Code::InvalidArgument, "service.json is not a JSON object");
     }
     return json;
   } catch (const Json::exception& e) {
+    if (too_deep) {
+      return deep();
+    }
     return fail(Code::InvalidArgument, "service.json is not valid JSON: {}", e.what());
   }
 }

@@ -137,8 +137,49 @@ Json build(const Config& config, Style style) {
   return root;
 }
 
+// nlohmann's own numbers look different from Go's.
+void write(const Json& json, JsonWriter& out) {
+  switch (json.type()) {
+    case Json::value_t::object:
+      out.begin_object();
+      for (const auto& [key, value] : json.items()) {
+        out.key(key);
+        write(value, out);
+      }
+      out.end_object();
+      break;
+    case Json::value_t::array:
+      out.begin_array();
+      for (const auto& value : json) {
+        write(value, out);
+      }
+      out.end_array();
+      break;
+    case Json::value_t::string:
+      out.string(json.get_ref<const std::string&>());
+      break;
+    case Json::value_t::boolean:
+      out.boolean(json.get<bool>());
+      break;
+    case Json::value_t::number_integer:
+      out.number(json.get<int64_t>());
+      break;
+    case Json::value_t::number_unsigned:
+      out.number(json.get<uint64_t>());
+      break;
+    case Json::value_t::number_float:
+      out.number(json.get<double>());
+      break;
+    default:
+      out.null();
+  }
+}
+
 std::string print(const Json& json) {
-  return go_indent(json.dump(), "  ");
+  std::string compact;
+  JsonWriter writer(compact);
+  write(json, writer);
+  return go_indent(compact, "  ");
 }
 
 }  // namespace
