@@ -14,10 +14,11 @@
 
 namespace ica::api {
 
-// Bit values, as in the reference's Go code and msgpack; the protobuf holds the bit's index.
+// Bit values, as in the reference's Go code and msgpack; the protobuf holds the bit's index. Data
+// from other peers may hold other values; they are kept.
 enum class PinType : uint64_t { Bad = 1, Data = 2, Meta = 4, ClusterDag = 8, Shard = 16 };
-std::string_view to_string(
-    PinType type);  // "pin", "meta-pin", "clusterdag-pin", "shard-pin", "bad-type"
+// "pin", "meta-pin", "clusterdag-pin", "shard-pin", "bad-type".
+std::string_view to_string(PinType type);
 
 // The filter of GET /allocations: a comma list of the names above or "all". Fails with
 // "invalid filter value" when every name is unknown. Returns a mask of PinType bits.
@@ -50,7 +51,7 @@ struct PinOptions {
   NullableList<Multiaddr> origins;
 };
 
-// One entry of the cluster's pinset. Source of the rules: facts wire.md 6, rest-api.md 2.
+// One entry of the cluster's pinset.
 struct Pin {
   Cid cid;
   PinType type = PinType::Data;
@@ -65,8 +66,10 @@ struct Pin {
   }
   // Whether `peer` has to hold it.
   bool allocated_to(const PeerId& peer) const;
+  // The UNIX epoch counts as "never", as in the reference.
   bool expired_at(Time now) const {
-    return !options.expire_at.is_zero() && options.expire_at < now;
+    return !options.expire_at.is_zero() && options.expire_at != Time::from_unix(0) &&
+           options.expire_at < now;
   }
 };
 
@@ -77,7 +80,7 @@ std::string to_json(const Pin& pin);
 // Reads what write_json writes, and what `state export` of the reference writes.
 Result<Pin> pin_from_json(std::string_view json);
 
-// The state's protobuf value (facts wire.md 6). Encoding is canonical: equal pins give equal bytes.
+// The state's protobuf value. Encoding is canonical: equal pins give equal bytes.
 Bytes encode_pin(const Pin& pin);
 // The CID comes from the key, as in the reference. Unknown fields are skipped.
 Result<Pin> decode_pin(const Cid& cid, BytesView value);

@@ -200,6 +200,11 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
   return *this;
 }
 
+std::string& JsonWriter::begin_raw() {
+  separate();
+  return out_;
+}
+
 JsonWriter& JsonWriter::begin_object() {
   separate();
   out_.push_back('{');

@@ -30,6 +30,8 @@ class JsonWriter {
   JsonWriter& boolean(bool value);
   JsonWriter& null();
   JsonWriter& raw(std::string_view json);  // a finished value
+  // For writers that are in a hurry: the output, to which the caller appends exactly one value.
+  std::string& begin_raw();
   JsonWriter& begin_object();
   JsonWriter& end_object();
   JsonWriter& begin_array();

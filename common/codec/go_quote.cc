@@ -3,46 +3,11 @@
 #include <fmt/format.h>
 #include <iterator>
 
+#include "common/codec/utf8.h"
+
 namespace ica {
 
 namespace {
-
-// One code point from the front of `text`; false for bytes that are not UTF-8.
-bool next_rune(std::string_view text, uint32_t& rune, size_t& length) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = byte(0);
-  uint32_t lowest = 0;
-  if (first < 0x80) {
-    rune = first;
-    length = 1;
-    return true;
-  }
-  if ((first & 0xe0) == 0xc0) {
-    length = 2;
-    rune = first & 0x1fU;
-    lowest = 0x80;
-  } else if ((first & 0xf0) == 0xe0) {
-    length = 3;
-    rune = first & 0x0fU;
-    lowest = 0x800;
-  } else if ((first & 0xf8) == 0xf0) {
-    length = 4;
-    rune = first & 0x07U;
-    lowest = 0x10000;
-  } else {
-    return false;
-  }
-  if (text.size() < length) {
-    return false;
-  }
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) {
-      return false;
-    }
-    rune = (rune << 6) | (byte(i) & 0x3fU);
-  }
-  return rune >= lowest && rune <= 0x10ffff && (rune < 0xd800 || rune > 0xdfff);
-}
 
 // Control and format characters, separators other than the space, and what is never a character. Go
 // has a table of every unassigned code point besides; those are rare enough to be printed as they
@@ -119,8 +84,7 @@ std::string go_quote(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
     uint32_t rune = 0;
-    size_t length = 0;
-    if (next_rune(text, rune, length)) {
+    if (const size_t length = utf8_next(text, rune); length > 0) {
       append_rune(out, rune, '"');
       text.remove_prefix(length);
     } else {

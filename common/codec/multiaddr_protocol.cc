@@ -11,6 +11,7 @@
 #include "common/codec/go_quote.h"
 #include "common/codec/multibase.h"
 #include "common/codec/multihash.h"
+#include "common/codec/url_escape.h"
 
 namespace ica::multiaddr_detail {
 
@@ -240,52 +241,6 @@ Status check_peer(BytesView value) {
     return bad("invalid digest length {} for sha256 addr: expected 32", hash->digest.size());
   }
   return {};
-}
-
-bool is_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-int hex_digit(char c) {
-  if (c <= '9') {
-    return c - '0';
-  }
-  return (c | 0x20) - 'a' + 10;
-}
-
-Result<Bytes> query_unescape(std::string_view text) {
-  Bytes out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out.push_back(' ');
-    } else if (text[i] != '%') {
-      out.push_back(text[i]);
-    } else if (i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2])) {
-      out.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
-      i += 2;
-    } else {
-      return bad("invalid URL escape {}", go_quote(text.substr(i, 3)));
-    }
-  }
-  return out;
-}
-
-void append_query_escaped(std::string& out, BytesView bytes) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (const char c : bytes) {
-    const auto b = static_cast<uint8_t>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out.push_back(c);
-    } else if (c == ' ') {
-      out.push_back('+');
-    } else {
-      out.push_back('%');
-      out.push_back(kHex[b >> 4]);
-      out.push_back(kHex[b & 15]);
-    }
-  }
 }
 
 // I2P writes base64 with - and ~ in place of + and /.

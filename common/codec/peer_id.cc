@@ -1,5 +1,8 @@
 #include "common/codec/peer_id.h"
 
+#include <array>
+#include <cstring>
+
 #include "common/codec/base58.h"
 #include "common/codec/cid.h"
 #include "common/codec/go_quote.h"
@@ -70,7 +73,33 @@ Result<PeerId> PeerId::from_bytes(BytesView bytes) {
 }
 
 std::string PeerId::text() const {
-  return base58(bytes_);
+  std::string out;
+  append_text(out);
+  return out;
+}
+
+// A cluster has few peers and prints them a million times in a listing.
+void PeerId::append_text(std::string& out) const {
+  struct Entry {
+    Bytes bytes;
+    std::string text;
+  };
+  constexpr size_t kEntries = 64;
+  thread_local std::array<Entry, kEntries> cache;
+  if (bytes_.size() < sizeof(uint64_t)) {
+    append_base58(out, bytes_);
+    return;
+  }
+  // The end of an ID is the end of a key or of a hash: random enough to choose the slot by.
+  uint64_t tail = 0;
+  std::memcpy(&tail, bytes_.data() + bytes_.size() - sizeof tail, sizeof tail);
+  Entry& entry = cache[tail % kEntries];
+  if (entry.bytes != bytes_) {
+    entry.bytes = bytes_;
+    entry.text.clear();
+    append_base58(entry.text, bytes_);
+  }
+  out.append(entry.text);
 }
 
 }  // namespace ica

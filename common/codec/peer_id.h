@@ -20,7 +20,9 @@ class PeerId {
 
   bool empty() const { return bytes_.empty(); }
   const Bytes& bytes() const { return bytes_; }
+  // Both are cheap for IDs that the calling thread printed lately.
   std::string text() const;
+  void append_text(std::string& out) const;
 
   friend auto operator<=>(const PeerId&, const PeerId&) = default;
 

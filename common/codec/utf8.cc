@@ -1,0 +1,83 @@
+#include "common/codec/utf8.h"
+
+#include <cstring>
+
+namespace ica {
+
+size_t utf8_next(std::string_view text, uint32_t& rune) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t first = byte(0);
+  size_t length = 0;
+  uint32_t lowest = 0;
+  if (first < 0x80) {
+    rune = first;
+    return 1;
+  }
+  if ((first & 0xe0) == 0xc0) {
+    length = 2;
+    rune = first & 0x1fU;
+    lowest = 0x80;
+  } else if ((first & 0xf0) == 0xe0) {
+    length = 3;
+    rune = first & 0x0fU;
+    lowest = 0x800;
+  } else if ((first & 0xf8) == 0xf0) {
+    length = 4;
+    rune = first & 0x07U;
+    lowest = 0x10000;
+  } else {
+    return 0;
+  }
+  if (text.size() < length) {
+    return 0;
+  }
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) {
+      return 0;
+    }
+    rune = (rune << 6) | (byte(i) & 0x3fU);
+  }
+  const bool good = rune >= lowest && rune <= 0x10ffff && (rune < 0xd800 || rune > 0xdfff);
+  return good ? length : 0;
+}
+
+bool valid_utf8(std::string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
+    // Nearly all of our text is ASCII: eight bytes at a time.
+    if (text.size() - i >= 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, text.data() + i, 8);
+      if ((word & 0x8080808080808080ULL) == 0) {
+        i += 8;
+        continue;
+      }
+    }
+    uint32_t rune = 0;
+    const size_t length = utf8_next(text.substr(i), rune);
+    if (length == 0) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+std::string to_valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    uint32_t rune = 0;
+    const size_t length = utf8_next(text, rune);
+    if (length == 0) {
+      out += "\xef\xbf\xbd";
+      text.remove_prefix(1);
+    } else {
+      out.append(text.substr(0, length));
+      text.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+}  // namespace ica
