@@ -1,0 +1,312 @@
+#include <utility>
+
+#include "agent/adder/adder.h"
+#include "agent/adder/car_import.h"
+#include "agent/adder/chunker.h"
+#include "agent/adder/destination.h"
+#include "agent/adder/directory.h"
+#include "agent/adder/file_builder.h"
+#include "common/base/async.h"
+
+namespace ica::adder {
+
+namespace {
+
+// Bytes between two progress lines.
+constexpr uint64_t kProgressStep = 256 * 1024;
+// What may collect before blocks are handed on.
+constexpr size_t kBatchBytes = 1 << 20;
+// A symlink's target.
+constexpr size_t kMaxSymlink = 64 * 1024;
+
+// One add. Every part belongs to an entry, the first component of its path (with wrapping there is one
+// entry for all); an entry's directories are built when the next one begins.
+class Import {
+ public:
+  Import(AddOptions options, CidBuilder cids, std::unique_ptr<Chunker> chunker, PartSource& parts,
+         OutputSink& output, Destination& destination, Executor cpu, StopToken stop)
+      : options_(std::move(options)),
+        cids_(std::move(cids)),
+        chunker_(std::move(chunker)),
+        parts_(parts),
+        output_(output),
+        destination_(destination),
+        cpu_(std::move(cpu)),
+        stop_(std::move(stop)),
+        sink_([this](Block block) { collect(std::move(block)); }),
+        builder_(cids_, options_.layout, options_.raw_leaves, sink_) {}
+
+  Task<Result<Cid>> run() {
+    home_ = co_await asio::this_coro::executor;
+    for (;;) {
+      auto part = co_await parts_.next();
+      if (!part) {
+        co_return fail(std::move(part).error());
+      }
+      if (!*part) {
+        break;
+      }
+      auto added = co_await add_part(**std::move(part));
+      if (!added) {
+        co_return fail(std::move(added).error());
+      }
+    }
+    auto finished = co_await finish_entry();
+    if (!finished) {
+      co_return fail(std::move(finished).error());
+    }
+    co_return root_;
+  }
+
+ private:
+  void collect(Block block) {
+    pending_bytes_ += block.data.size();
+    pending_.push_back(std::move(block));
+  }
+
+  Task<Status> hand_on() {
+    pending_bytes_ = 0;
+    if (pending_.empty()) {
+      co_return Status();
+    }
+    co_return co_await destination_.put(std::exchange(pending_, {}));
+  }
+
+  Task<Status> tell(std::string name, Node node) {
+    // The blocks go first: where they are allocated is part of the line.
+    auto handed = co_await hand_on();
+    if (!handed) {
+      co_return handed;
+    }
+    api::AddedOutput line;
+    line.name = std::move(name);
+    line.cid = std::move(node.cid);
+    line.size = node.size;
+    line.allocations = destination_.allocations();
+    co_return co_await output_.put(std::move(line));
+  }
+
+  Task<Status> add_part(Part part) {
+    std::string entry;
+    std::string path = part.path;  // inside of the entry
+    bool is_directory = true;
+    if (!options_.wrap_with_directory) {
+      const size_t slash = part.path.find('/');
+      entry = part.path.substr(0, slash);
+      path = slash == std::string::npos ? "" : part.path.substr(slash + 1);
+      is_directory = slash != std::string::npos || part.kind == PartKind::Directory;
+    }
+    // A file that is an entry by itself never continues one.
+    if (!entry_open_ || entry != entry_ || !is_directory || !entry_is_directory_) {
+      auto finished = co_await finish_entry();
+      if (!finished) {
+        co_return finished;
+      }
+      entry_open_ = true;
+      entry_ = entry;
+      entry_is_directory_ = is_directory;
+    }
+    if (part.kind == PartKind::Directory) {
+      if (!path.empty()) {
+        co_return root_directory_.make_directory(path);
+      }
+      co_return Status();
+    }
+    auto node = part.kind == PartKind::Symlink ? co_await read_symlink() : co_await read_file(path);
+    if (!node) {
+      co_return fail(std::move(node).error());
+    }
+    make_root();
+    // A part without a name, or an entry that is a file, stands in the root under its CID.
+    Status put = root_directory_.put(path.empty() ? node->cid.text() : path, *node);
+    if (!put) {
+      co_return put;
+    }
+    if (!entry_is_directory_) {
+      last_file_ = *node;
+    }
+    std::string name = entry_;
+    if (!path.empty()) {
+      name += name.empty() ? path : "/" + path;
+    }
+    co_return co_await tell(std::move(name), *std::move(node));
+  }
+
+  // The reference stores an empty root as soon as there is something to put into it; with shards that
+  // block counts.
+  void make_root() {
+    if (!root_made_) {
+      root_made_ = true;
+      DagPbNode empty;
+      empty.data = unixfs_directory();
+      static_cast<void>(emit_dag_pb(cids_, std::move(empty), 0, sink_));
+    }
+  }
+
+  Task<Result<Node>> read_symlink() {
+    Bytes target;
+    for (;;) {
+      auto piece = co_await parts_.read();
+      if (!piece) {
+        co_return fail(std::move(piece).error());
+      }
+      if (!*piece) {
+        break;
+      }
+      target += **piece;
+      if (target.size() > kMaxSymlink) {
+        co_return fail(Code::TooLarge, "symlink target over {} bytes", kMaxSymlink);
+      }
+    }
+    DagPbNode node;
+    node.data = unixfs_symlink(target);
+    co_return emit_dag_pb(cids_, std::move(node), 0, sink_);
+  }
+
+  Task<Status> tell_progress(std::string path, uint64_t bytes) {
+    api::AddedOutput line;
+    line.name = std::move(path);
+    line.bytes = bytes;
+    co_return co_await output_.put(std::move(line));
+  }
+
+  Task<Result<Node>> read_file(std::string path) {
+    const Chunker::OnChunk on_chunk = [this](BytesView chunk) { builder_.add_chunk(chunk); };
+    uint64_t total = 0;
+    uint64_t told = 0;
+    for (;;) {
+      auto piece = co_await parts_.read();
+      if (!piece) {
+        co_return fail(std::move(piece).error());
+      }
+      if (stop_.stop_requested()) {
+        co_return fail(Code::Cancelled, "context canceled");
+      }
+      co_await resume_on(cpu_);
+      if (!*piece) {
+        chunker_->finish(on_chunk);
+        break;
+      }
+      total += (*piece)->size();
+      chunker_->feed(**piece, on_chunk);
+      co_await resume_on(home_);
+      while (options_.progress && total - told >= kProgressStep) {
+        told += kProgressStep;
+        auto sent = co_await tell_progress(path, told);
+        if (!sent) {
+          co_return fail(std::move(sent).error());
+        }
+      }
+      if (pending_bytes_ >= kBatchBytes) {
+        auto handed = co_await hand_on();
+        if (!handed) {
+          co_return fail(std::move(handed).error());
+        }
+      }
+    }
+    Node node = builder_.finish();
+    co_await resume_on(home_);
+    if (options_.progress) {
+      auto sent = co_await tell_progress(path, total);
+      if (!sent) {
+        co_return fail(std::move(sent).error());
+      }
+    }
+    co_return node;
+  }
+
+  // The directories of the present entry: blocks and lines, children before parents.
+  Task<Status> finish_entry() {
+    if (!entry_open_) {
+      co_return Status();
+    }
+    entry_open_ = false;
+    make_root();
+    std::vector<std::pair<std::string, Node>> lines;
+    const Directory::OnDirectory on_directory = [&lines](const std::string& path,
+                                                         const Node& node) {
+      lines.emplace_back(path, node);
+    };
+    co_await resume_on(cpu_);
+    const Node root = root_directory_.build(cids_, sink_, on_directory);
+    co_await resume_on(home_);
+    root_directory_.seal();
+    root_ = entry_is_directory_ ? root.cid : last_file_.cid;
+    if (!entry_is_directory_) {
+      co_return co_await hand_on();
+    }
+    for (auto& [path, node] : lines) {
+      std::string name = entry_;
+      if (!path.empty()) {
+        name += name.empty() ? path : "/" + path;
+      }
+      auto told = co_await tell(std::move(name), std::move(node));
+      if (!told) {
+        co_return told;
+      }
+    }
+    co_return Status();
+  }
+
+  const AddOptions options_;
+  const CidBuilder cids_;
+  const std::unique_ptr<Chunker> chunker_;
+  PartSource& parts_;
+  OutputSink& output_;
+  Destination& destination_;
+  const Executor cpu_;
+  const StopToken stop_;
+  const BlockSink sink_;
+  FileBuilder builder_;
+  Executor home_;
+
+  std::vector<Block> pending_;
+  size_t pending_bytes_ = 0;
+
+  Directory root_directory_;
+  bool root_made_ = false;
+  bool entry_open_ = false;
+  bool entry_is_directory_ = false;
+  std::string entry_;
+  Node last_file_;
+  Cid root_;
+};
+
+}  // namespace
+
+Task<Result<Cid>> add(AddOptions options, PartSource& parts, AddTarget& target, OutputSink& output,
+                      Executor cpu, StopToken stop) {
+  const std::unique_ptr<Destination> destination =
+      options.shard ? make_sharding_destination(options, target, output)
+                    : make_single_destination(options, target);
+  Result<Cid> root = Cid();
+  if (options.format == Format::Car) {
+    root = co_await import_car(options, parts, output, *destination, stop);
+  } else {
+    auto cids = CidBuilder::create(options.cid_version, options.hash);
+    if (!cids) {
+      co_return fail(std::move(cids).error());
+    }
+    auto chunker = make_chunker(options.chunker);
+    if (!chunker) {
+      co_return fail(std::move(chunker).error());
+    }
+    const Status possible = cids->check();
+    if (!possible) {
+      co_return fail(possible.error());
+    }
+    Import import(options, *std::move(cids), *std::move(chunker), parts, output, *destination, cpu,
+                  stop);
+    root = co_await import.run();
+  }
+  if (!root || !root->defined()) {
+    co_return root;
+  }
+  const auto finished = co_await destination->finish(*root);
+  if (!finished) {
+    co_return fail(finished.error());
+  }
+  co_return root;
+}
+
+}  // namespace ica::adder
