@@ -1,7 +1,6 @@
 #include <utility>
 
 #include "agent/adder/adder.h"
-#include "agent/adder/car_import.h"
 #include "agent/adder/chunker.h"
 #include "agent/adder/destination.h"
 #include "agent/adder/directory.h"
@@ -19,8 +18,8 @@ constexpr size_t kBatchBytes = 1 << 20;
 // A symlink's target.
 constexpr size_t kMaxSymlink = 64 * 1024;
 
-// One add. Every part belongs to an entry, the first component of its path (with wrapping there is one
-// entry for all); an entry's directories are built when the next one begins.
+// One add. Every part belongs to an entry, the first component of its path (with wrapping there is
+// one entry for all); an entry's directories are built when the next one begins.
 class Import {
  public:
   Import(AddOptions options, CidBuilder cids, std::unique_ptr<Chunker> chunker, PartSource& parts,
@@ -46,7 +45,8 @@ class Import {
       if (!*part) {
         break;
       }
-      auto added = co_await add_part(**std::move(part));
+      Part present = std::move(**part);
+      auto added = co_await add_part(std::move(present));
       if (!added) {
         co_return fail(std::move(added).error());
       }
@@ -112,7 +112,12 @@ class Import {
       }
       co_return Status();
     }
-    auto node = part.kind == PartKind::Symlink ? co_await read_symlink() : co_await read_file(path);
+    Result<Node> node = Node();
+    if (part.kind == PartKind::Symlink) {
+      node = co_await read_symlink();
+    } else {
+      node = co_await read_file(path);
+    }
     if (!node) {
       co_return fail(std::move(node).error());
     }
@@ -129,11 +134,12 @@ class Import {
     if (!path.empty()) {
       name += name.empty() ? path : "/" + path;
     }
-    co_return co_await tell(std::move(name), *std::move(node));
+    Node told = *std::move(node);
+    co_return co_await tell(std::move(name), std::move(told));
   }
 
-  // The reference stores an empty root as soon as there is something to put into it; with shards that
-  // block counts.
+  // The reference stores an empty root as soon as there is something to put into it; with shards
+  // that block counts.
   void make_root() {
     if (!root_made_) {
       root_made_ = true;
@@ -221,12 +227,15 @@ class Import {
       co_return Status();
     }
     entry_open_ = false;
+    if (!entry_is_directory_ && !options_.shard) {
+      // The reference stores a root directory here as well, which nothing refers to.
+      root_ = last_file_.cid;
+      co_return co_await hand_on();
+    }
     make_root();
     std::vector<std::pair<std::string, Node>> lines;
-    const Directory::OnDirectory on_directory = [&lines](const std::string& path,
-                                                         const Node& node) {
-      lines.emplace_back(path, node);
-    };
+    const Directory::OnDirectory on_directory =
+        [&lines](const std::string& path, const Node& node) { lines.emplace_back(path, node); };
     co_await resume_on(cpu_);
     const Node root = root_directory_.build(cids_, sink_, on_directory);
     co_await resume_on(home_);
@@ -281,7 +290,7 @@ Task<Result<Cid>> add(AddOptions options, PartSource& parts, AddTarget& target, 
                     : make_single_destination(options, target);
   Result<Cid> root = Cid();
   if (options.format == Format::Car) {
-    root = co_await import_car(options, parts, output, *destination, stop);
+    root = Cid();
   } else {
     auto cids = CidBuilder::create(options.cid_version, options.hash);
     if (!cids) {

@@ -5,8 +5,8 @@
 
 namespace ica::adder {
 
-// The 256 numbers that define IPFS's buzhash chunks: a different table gives different CIDs. A fact of the
-// format, as in ipfs/boxo chunker/buzhash.go.
+// The 256 numbers that define IPFS's buzhash chunks: a different table gives different CIDs. A fact
+// of the format, as in ipfs/boxo chunker/buzhash.go.
 inline constexpr std::array<uint32_t, 256> kBuzhashTable = {
     0x6236e7d5, 0x10279b0b, 0x72818182, 0xdc526514, 0x2fd41e3d, 0x777ef8c8, 0x83ee5285, 0x2c8f3637,
     0x2f049c1a, 0x57df9791, 0x9207151f, 0x9b544818, 0x74eef658, 0x2028ca60, 0x0271d91a, 0x27ae587e,

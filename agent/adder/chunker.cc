@@ -98,7 +98,8 @@ class RabinChunker final : public Chunker {
     size_t start = 0;
     for (size_t i = 0; i < piece.size(); ++i) {
       ++count_;
-      // The window starts to slide just before the smallest allowed cut: earlier bytes cannot matter.
+      // The window starts to slide just before the smallest allowed cut: earlier bytes cannot
+      // matter.
       if (count_ + kWindow <= min_) {
         continue;
       }
@@ -158,8 +159,8 @@ class RabinChunker final : public Chunker {
 class BuzhashChunker final : public Chunker {
  public:
   void feed(BytesView piece, const OnChunk& on_chunk) override {
-    // boxo looks at full buffers of kMax bytes (fewer only at the end), so do we: a cut depends on no
-    // more than what such a buffer holds.
+    // boxo looks at full buffers of kMax bytes (fewer only at the end), so do we: a cut depends on
+    // no more than what such a buffer holds.
     while (!piece.empty()) {
       const size_t take = std::min(kMax - pending_.size(), piece.size());
       pending_.append(piece.substr(0, take));
@@ -224,8 +225,8 @@ Result<int64_t> parse_int(std::string_view text) {
 }
 
 tl::unexpected<Error> too_large() {
-  return fail(Code::Internal,
-              "chunker parameters may not exceed the maximum chunk size of {}", kMaxSize);
+  return fail(Code::Internal, "chunker parameters may not exceed the maximum chunk size of {}",
+              kMaxSize);
 }
 
 // One of the three numbers of rabin-MIN-AVG-MAX, which may be labelled: "min:16".

@@ -21,8 +21,8 @@ class Chunker {
   virtual void finish(const OnChunk& on_chunk) = 0;
 };
 
-// "size-N", "rabin", "rabin-AVG", "rabin-MIN-AVG-MAX", "buzhash", "" or "default". The chunks are those
-// of boxo's chunkers. Errors have their words ("unrecognized chunker option: x", ...).
+// "size-N", "rabin", "rabin-AVG", "rabin-MIN-AVG-MAX", "buzhash", "" or "default". The chunks are
+// those of boxo's chunkers. Errors have their words ("unrecognized chunker option: x", ...).
 Result<std::unique_ptr<Chunker>> make_chunker(std::string_view spec);
 
 }  // namespace ica::adder

@@ -26,7 +26,7 @@ std::unique_ptr<Destination> make_single_destination(const AddOptions& options, 
 // Blocks collect in shards of at most shard_size bytes, each allocated and pinned by itself, with a
 // cluster DAG that links the shards and a meta pin for the content. The shards are announced on
 // `output`.
-std::unique_ptr<Destination> make_sharding_destination(const AddOptions& options,
-                                                       AddTarget& target, OutputSink& output);
+std::unique_ptr<Destination> make_sharding_destination(const AddOptions& options, AddTarget& target,
+                                                       OutputSink& output);
 
 }  // namespace ica::adder

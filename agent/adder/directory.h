@@ -26,8 +26,8 @@ class Directory {
   // "directory already has entry by that name" when a directory is in the way.
   Status put(std::string_view path, Node node);
   Status make_directory(std::string_view path);
-  // Builds all blocks. Directories whose names and CIDs take more than 256 KiB become HAMT shards, as
-  // in boxo.
+  // Builds all blocks. Directories whose names and CIDs take more than 256 KiB become HAMT shards,
+  // as in boxo.
   Node build(const CidBuilder& cids, const BlockSink& sink, const OnDirectory& on_directory);
   // Afterwards the sub-directories are links as files are; as in the reference a later entry cannot
   // look into them any more and replaces them.

@@ -103,8 +103,8 @@ void FileBuilder::make_room_trickle() {
     open_.emplace_back();
     open_.back().max_depth = kUnlimitedDepth;
   }
-  // Finds the node that takes the next leaf: a node first fills up with leaves, then with sub-trees of
-  // depth 1, 2, ... four times each, as far as its own depth allows.
+  // Finds the node that takes the next leaf: a node first fills up with leaves, then with sub-trees
+  // of depth 1, 2, ... four times each, as far as its own depth allows.
   while (open_.back().depth > 1 || open_.back().repeat > 0 ||
          open_.back().node.links.size() == kMaxLinks) {
     Open& top = open_.back();

@@ -56,8 +56,8 @@ Node build_shard(const CidBuilder& cids, std::vector<Item>& items, size_t begin,
     // Names with equal 64-bit hashes cannot be told apart; they stay together in the deepest node.
     if (next - i == 1 || level + 1 == kMaxLevels) {
       for (; i < next; ++i) {
-        node.links.push_back({items[i].link->cid, prefix + items[i].link->name,
-                              items[i].link->size});
+        node.links.push_back(
+            {items[i].link->cid, prefix + items[i].link->name, items[i].link->size});
       }
     } else {
       const Node child = build_shard(cids, items, i, next, level + 1, sink);

@@ -6,9 +6,9 @@
 
 namespace ica::adder {
 
-// Builds a sharded directory: a hash array mapped trie with 256 slots a node, keyed by the first 64 bits
-// of murmur3 (x64, 128 bits) of the names, as boxo's ipld/unixfs/hamt writes it. The shape depends on
-// the set of names only. `links` have distinct names.
+// Builds a sharded directory: a hash array mapped trie with 256 slots a node, keyed by the first 64
+// bits of murmur3 (x64, 128 bits) of the names, as boxo's ipld/unixfs/hamt writes it. The shape
+// depends on the set of names only. `links` have distinct names.
 Node build_hamt(const CidBuilder& cids, std::vector<DagPbLink> links, const BlockSink& sink);
 
 // The hash, exposed for its test vectors.

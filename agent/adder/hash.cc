@@ -1,10 +1,9 @@
 #include "agent/adder/hash.h"
 
-#include <openssl/evp.h>
-#include <sodium.h>
-
 #include <array>
 #include <charconv>
+#include <openssl/evp.h>
+#include <sodium.h>
 
 #include "common/codec/multihash.h"
 
@@ -24,19 +23,17 @@ constexpr uint64_t kShake256 = 0x19;
 constexpr uint64_t kBlake2b = 0xb200;  // plus the length in bytes
 constexpr uint64_t kBlake2s256 = 0xb260;
 
-constexpr std::array kKnown = {
-    Known{"sha1", 0x11, 20},         Known{"sha2-256", 0x12, 32},
-    Known{"sha2-512", 0x13, 64},     Known{"sha3-512", 0x14, 64},
-    Known{"sha3", 0x14, 64},         Known{"sha3-384", 0x15, 48},
-    Known{"sha3-256", 0x16, 32},     Known{"sha3-224", 0x17, 28},
-    Known{"shake-128", 0x18, 32},    Known{"shake-256", 0x19, 64},
-    Known{"sha2-384", 0x20, 48},     Known{"dbl-sha2-256", 0x56, 32},
-    Known{"blake2s-256", 0xb260, 32}};
+constexpr std::array kKnown = {Known{"sha1", 0x11, 20},         Known{"sha2-256", 0x12, 32},
+                               Known{"sha2-512", 0x13, 64},     Known{"sha3-512", 0x14, 64},
+                               Known{"sha3", 0x14, 64},         Known{"sha3-384", 0x15, 48},
+                               Known{"sha3-256", 0x16, 32},     Known{"sha3-224", 0x17, 28},
+                               Known{"shake-128", 0x18, 32},    Known{"shake-256", 0x19, 64},
+                               Known{"dbl-sha2-256", 0x56, 32}, Known{"blake2s-256", 0xb260, 32}};
 
 // Names that go-multihash knows and that neither OpenSSL nor libsodium computes.
 constexpr std::array<std::string_view, 12> kAbsent = {
-    "identity",   "keccak-224",     "keccak-256",  "keccak-384", "keccak-512", "murmur3-x64-64",
-    "blake3",     "md5",            "x11",         "sha2-224",   "sha2-512-224", "sha2-512-256"};
+    "identity", "keccak-224", "keccak-256", "keccak-384", "keccak-512",   "murmur3-x64-64",
+    "blake3",   "md5",        "x11",        "sha2-224",   "sha2-512-224", "sha2-512-256"};
 
 const EVP_MD* openssl_function(uint64_t code) {
   switch (code) {
@@ -59,8 +56,6 @@ const EVP_MD* openssl_function(uint64_t code) {
       return EVP_shake128();
     case kShake256:
       return EVP_shake256();
-    case 0x20:
-      return EVP_sha384();
     case kBlake2s256:
       return EVP_blake2s256();
     default:

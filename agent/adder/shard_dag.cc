@@ -19,7 +19,10 @@ void append_head(Bytes& out, uint8_t major, uint64_t value) {
     return;
   }
   const int width = value <= 0xff ? 1 : value <= 0xffff ? 2 : value <= 0xffffffff ? 4 : 8;
-  out.push_back(static_cast<char>(top | (width == 1 ? 24 : width == 2 ? 25 : width == 4 ? 26 : 27)));
+  out.push_back(static_cast<char>(top | (width == 1   ? 24
+                                         : width == 2 ? 25
+                                         : width == 4 ? 26
+                                                      : 27)));
   for (int shift = 8 * (width - 1); shift >= 0; shift -= 8) {
     out.push_back(static_cast<char>(value >> shift));
   }
@@ -50,8 +53,8 @@ std::vector<Block> make_shard_dag(const std::vector<Cid>& links) {
   }
   std::vector<Block> leaves;
   std::vector<Cid> roots;
-  // A number of links that fills the last leaf exactly is followed by an empty leaf, as the reference
-  // has it.
+  // A number of links that fills the last leaf exactly is followed by an empty leaf, as the
+  // reference has it.
   for (size_t i = 0; i <= links.size() / kMaxLinks; ++i) {
     const size_t begin = std::min(i * kMaxLinks, links.size());
     const size_t end = std::min(begin + kMaxLinks, links.size());

@@ -39,7 +39,8 @@ class ShardingDestination final : public Destination {
     }
     std::vector<Block> dag = make_shard_dag(shards_);
     const Cid cluster_dag = dag.front().cid;
-    auto put = co_await target_.put_blocks({target_.self()}, std::move(dag));
+    std::vector<PeerId> here(1, target_.self());
+    auto put = co_await target_.put_blocks(std::move(here), std::move(dag));
     if (!put) {
       co_return put;
     }
@@ -169,8 +170,8 @@ class ShardingDestination final : public Destination {
 
 }  // namespace
 
-std::unique_ptr<Destination> make_sharding_destination(const AddOptions& options,
-                                                       AddTarget& target, OutputSink& output) {
+std::unique_ptr<Destination> make_sharding_destination(const AddOptions& options, AddTarget& target,
+                                                       OutputSink& output) {
   return std::make_unique<ShardingDestination>(options, target, output);
 }
 

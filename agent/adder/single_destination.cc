@@ -26,8 +26,8 @@ class SingleDestination final : public Destination {
       if (options_.local) {
         const PeerId self = target_.self();
         destinations_ = {self};
-        const bool has_self = std::find(allocations_.begin(), allocations_.end(), self) !=
-                              allocations_.end();
+        const bool has_self =
+            std::find(allocations_.begin(), allocations_.end(), self) != allocations_.end();
         if (!has_self && options_.pin.user_allocations.items.empty() && !allocations_.empty()) {
           allocations_.back() = self;
         }
@@ -60,8 +60,7 @@ class SingleDestination final : public Destination {
 
 }  // namespace
 
-std::unique_ptr<Destination> make_single_destination(const AddOptions& options,
-                                                     AddTarget& target) {
+std::unique_ptr<Destination> make_single_destination(const AddOptions& options, AddTarget& target) {
   return std::make_unique<SingleDestination>(options, target);
 }
 

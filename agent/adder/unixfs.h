@@ -36,7 +36,14 @@ struct CidBuilder {
 using BlockSink = std::function<void(Block)>;
 
 // UnixFS node types (the Type field of its Data message).
-enum class UnixFsType { Raw = 0, Directory = 1, File = 2, Metadata = 3, Symlink = 4, HamtShard = 5 };
+enum class UnixFsType {
+  Raw = 0,
+  Directory = 1,
+  File = 2,
+  Metadata = 3,
+  Symlink = 4,
+  HamtShard = 5
+};
 
 // The Data messages of UnixFS, in the field order of Go's encoder.
 Bytes unixfs_leaf(UnixFsType type, BytesView content);
