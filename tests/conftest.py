@@ -10,7 +10,7 @@ from harness.lab import Lab
 
 def pytest_addoption(parser):
     group = parser.getgroup("ipfs-cluster-agent")
-    group.addoption("--target", choices=("ours", "go"), default="ours", help="peer that rest_corpus asks")
+    group.addoption("--target", choices=("ours", "go"), default="ours", help="peer that the tests run")
     group.addoption("--peers", type=int, choices=(1, 3), default=1, help="peers of rest_corpus")
     group.addoption("--groups", help="groups of recordings, comma-separated")
     group.addoption("--no-live", dest="live", action="store_false", help="recordings only, no peer of the reference")
@@ -51,3 +51,14 @@ def lab(request):
     else:
         shutil.rmtree(folder)
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def flavour(pytestconfig):
+    """Which peer a test runs: ours, or with --target go the reference, to check the test itself."""
+    return pytestconfig.getoption("--target")
+
+
+@pytest.fixture
+def long_form(pytestconfig):
+    return pytestconfig.getoption("--long")
