@@ -1,0 +1,38 @@
+#pragma once
+
+#include "agent/rest/exchange.h"
+
+// One function per route, by concept in a file each.
+namespace ica::rest {
+
+// pins.cc
+Task<void> list_pins(Exchange& exchange);
+Task<void> get_pin(Exchange& exchange);
+Task<void> recover_pin(Exchange& exchange);
+Task<void> recover_all_pins(Exchange& exchange);
+Task<void> post_pin(Exchange& exchange);
+Task<void> delete_pin(Exchange& exchange);
+Task<void> post_path(Exchange& exchange);
+Task<void> delete_path(Exchange& exchange);
+// allocations.cc
+Task<void> list_allocations(Exchange& exchange);
+Task<void> get_allocation(Exchange& exchange);
+// peers.cc
+Task<void> get_id(Exchange& exchange);
+Task<void> get_version(Exchange& exchange);
+Task<void> list_peers(Exchange& exchange);
+Task<void> add_peer(Exchange& exchange);
+Task<void> remove_peer(Exchange& exchange);
+Task<void> collect_garbage(Exchange& exchange);
+// health.cc
+Task<void> get_health(Exchange& exchange);
+Task<void> get_graph(Exchange& exchange);
+Task<void> get_alerts(Exchange& exchange);
+Task<void> get_bandwidth(Exchange& exchange);
+Task<void> get_metrics(Exchange& exchange);
+Task<void> get_metric_names(Exchange& exchange);
+Task<void> get_token(Exchange& exchange);
+// add.cc
+Task<void> add_content(Exchange& exchange);
+
+}  // namespace ica::rest

@@ -1,0 +1,104 @@
+#include <nlohmann/json.hpp>
+
+#include "agent/rest/handlers.h"
+#include "agent/rest/json_stream.h"
+
+namespace ica::rest {
+namespace {
+
+constexpr size_t kMaxBody = 64 << 10;
+
+// The body of a small request; nothing when it is too long or does not arrive.
+Task<std::optional<Bytes>> small_body(http::BodyReader* body) {
+  Bytes out;
+  while (true) {
+    auto piece = co_await body->read();
+    if (!piece || out.size() > kMaxBody) {
+      co_return std::nullopt;
+    }
+    if (!*piece) {
+      co_return out;
+    }
+    out += **piece;
+  }
+}
+
+Task<void> send_id(Exchange& exchange, Result<api::Id> id) {
+  if (!id) {
+    co_await exchange.send_error(id.error());
+    co_return;
+  }
+  co_await exchange.send(200, api::to_json(*id));
+}
+
+}  // namespace
+
+Task<void> get_id(Exchange& exchange) {
+  auto id = co_await exchange.cluster.id(exchange.stop());
+  co_await send_id(exchange, std::move(id));
+}
+
+Task<void> get_version(Exchange& exchange) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("version").string(api::kReferenceVersion);
+  json.end_object();
+  co_await exchange.send(200, std::move(out));
+}
+
+Task<void> list_peers(Exchange& exchange) {
+  auto items = exchange.cluster.peers(exchange.stop());
+  co_await send_stream(exchange, std::move(items));
+}
+
+Task<void> add_peer(Exchange& exchange) {
+  const auto body = co_await small_body(exchange.request.body);
+  const auto json = nlohmann::json::parse(body.value_or(""), nullptr, false);
+  const bool readable =
+      json.is_object() && (!json.contains("peer_id") || json["peer_id"].is_string());
+  if (!readable) {
+    co_await exchange.send_error(400, "error decoding request body");
+    co_return;
+  }
+  auto peer = PeerId::parse(json.value("peer_id", std::string()));
+  if (!peer) {
+    co_await exchange.send_error(400, "error decoding peer_id");
+    co_return;
+  }
+  auto id = co_await exchange.cluster.peer_add(std::move(*peer), exchange.stop());
+  co_await send_id(exchange, std::move(id));
+}
+
+Task<void> remove_peer(Exchange& exchange) {
+  auto peer = PeerId::parse(exchange.var("peer"));
+  if (!peer) {
+    co_await exchange.send_error(400, "error decoding Peer ID: " + peer.error().message());
+    co_return;
+  }
+  const Status removed = exchange.cluster.peer_remove(*peer);
+  if (!removed) {
+    co_await exchange.send_error(removed.error());
+    co_return;
+  }
+  co_await exchange.send_empty(204);
+}
+
+Task<void> collect_garbage(Exchange& exchange) {
+  Result<api::GlobalRepoGc> done = api::GlobalRepoGc();
+  if (exchange.local()) {
+    done = co_await exchange.cluster.repo_gc_local(exchange.stop());
+  } else {
+    done = co_await exchange.cluster.repo_gc(exchange.stop());
+  }
+  if (!done) {
+    co_await exchange.send_error(done.error());
+    co_return;
+  }
+  std::string out;
+  JsonWriter json(out);
+  write_json(json, *done);
+  co_await exchange.send(200, std::move(out));
+}
+
+}  // namespace ica::rest

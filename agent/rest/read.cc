@@ -1,0 +1,54 @@
+#include "agent/rest/read.h"
+
+#include "agent/rest/pin_query.h"
+
+namespace ica::rest {
+
+Result<Cid> read_cid(std::string_view text) {
+  auto cid = Cid::parse(text);
+  if (!cid) {
+    return fail(Code::InvalidArgument, "error decoding Cid: {}", cid.error().message());
+  }
+  return std::move(*cid);
+}
+
+Result<std::vector<Cid>> read_cids(std::string_view list) {
+  std::vector<Cid> out;
+  while (true) {
+    const size_t comma = list.find(',');
+    TRY(auto cid, read_cid(list.substr(0, comma)));
+    out.push_back(std::move(cid));
+    if (comma == std::string_view::npos) {
+      return out;
+    }
+    list.remove_prefix(comma + 1);
+  }
+}
+
+Result<std::string> read_path(const Exchange& exchange) {
+  const std::string_view kind = exchange.var("kind");
+  const std::string_view rest = exchange.var("path");
+  std::string path = "/" + std::string(kind) + "/" + std::string(rest);
+  const std::string_view root = rest.substr(0, rest.find('/'));
+  if (root.empty()) {
+    return fail(Code::InvalidArgument,
+                "error parsing path: invalid path \"{}\": path does not have enough components",
+                path);
+  }
+  if (kind != "ipns") {
+    if (auto cid = Cid::parse(root); !cid) {
+      return fail(Code::InvalidArgument, "error parsing path: invalid path \"{}\": invalid cid: {}",
+                  path, cid.error().message());
+    }
+  }
+  return path;
+}
+
+void read_options_loosely(Exchange& exchange, api::PinOptions& out) {
+  const Status read = read_pin_options(exchange.query, Time::now(), out);
+  if (!read) {
+    exchange.bad_option(read.error().message());
+  }
+}
+
+}  // namespace ica::rest
