@@ -115,7 +115,8 @@ void GossipRouter::on_message(const PeerId& from, const GossipMessage& message, 
     ++stats_.rejected;
     return;
   }
-  // A forged message must not make us deaf for the true one with its ID: remember only what was valid.
+  // A forged message must not make us deaf for the true one with its ID: remember only what was
+  // valid.
   const Verdict verdict = sink_.validate(message, from);
   if (verdict == Verdict::Reject) {
     ++stats_.rejected;
@@ -170,9 +171,9 @@ void GossipRouter::on_rpc(const PeerId& from, const GossipRpc& rpc, SteadyTime n
     if (backed_off || (t->second.mesh.size() >= params_.d_hi && !peer.outbound)) {
       t->second.backoff[from] = now + params_.prune_backoff;
       answer.prune.push_back(
-          {name, static_cast<uint64_t>(
-                     std::chrono::duration_cast<std::chrono::seconds>(params_.prune_backoff)
-                         .count())});
+          {name,
+           static_cast<uint64_t>(
+               std::chrono::duration_cast<std::chrono::seconds>(params_.prune_backoff).count())});
       continue;
     }
     t->second.mesh.insert(from);
@@ -273,9 +274,9 @@ void GossipRouter::balance(const std::string& name, Topic& topic, SteadyTime now
       topic.mesh.erase(id);
       topic.backoff[id] = now + params_.prune_backoff;
       out[id].prune.push_back(
-          {name, static_cast<uint64_t>(
-                     std::chrono::duration_cast<std::chrono::seconds>(params_.prune_backoff)
-                         .count())});
+          {name,
+           static_cast<uint64_t>(
+               std::chrono::duration_cast<std::chrono::seconds>(params_.prune_backoff).count())});
     }
   }
 }

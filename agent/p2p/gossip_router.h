@@ -30,9 +30,9 @@ struct GossipParams {
   size_t max_cache_bytes = 8 << 20;
   Duration prune_backoff = std::chrono::seconds(60);
   Duration unsubscribe_backoff = std::chrono::seconds(10);
-  int max_ihave_messages = 10;  // per peer and heartbeat
+  int max_ihave_messages = 10;   // per peer and heartbeat
   size_t max_iwant_ids = 5'000;  // asked for per peer and heartbeat
-  int max_retransmissions = 3;  // of one message to one peer
+  int max_retransmissions = 3;   // of one message to one peer
   size_t max_topics_per_peer = 64;
 };
 
@@ -51,15 +51,15 @@ class GossipSink {
 };
 
 struct GossipStats {
-  uint64_t received = 0;    // messages, duplicates included
+  uint64_t received = 0;  // messages, duplicates included
   uint64_t duplicates = 0;
-  uint64_t rejected = 0;    // invalid, unsigned, too short an author
+  uint64_t rejected = 0;  // invalid, unsigned, too short an author
   uint64_t published = 0;
   uint64_t forwarded = 0;
 };
 
-// gossipsub v1.1 without scores as a plain state machine: no I/O, no clock, no thread of its own, so
-// that the simulator can drive it. Thread-safety: none; one strand.
+// gossipsub v1.1 without scores as a plain state machine: no I/O, no clock, no thread of its own,
+// so that the simulator can drive it. Thread-safety: none; one strand.
 class GossipRouter {
  public:
   GossipRouter(PeerId self, GossipParams params, GossipSink& sink, uint64_t seed);

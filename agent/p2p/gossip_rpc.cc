@@ -44,7 +44,8 @@ Result<GossipMessage> decode_message(BytesView bytes, const GossipLimits& limits
   return m;
 }
 
-Status decode_control(BytesView bytes, const GossipLimits& limits, size_t& have_ids, GossipRpc& rpc) {
+Status decode_control(BytesView bytes, const GossipLimits& limits, size_t& have_ids,
+                      GossipRpc& rpc) {
   PbReader in(bytes);
   while (in.next()) {
     if (rpc.ihave.size() + rpc.graft.size() + rpc.prune.size() >= limits.control) {

@@ -72,9 +72,9 @@ Bytes encode_rpc(const GossipRpc& rpc);
 // Errors: InvalidArgument (malformed), TooLarge (a bound).
 Result<GossipRpc> decode_rpc(BytesView bytes, const GossipLimits& limits = {});
 
-// The cluster's message ID: the first 16 bytes of the author and the sequence number. Nothing when the
-// author is too short to be a peer ID: such a message must be neither used nor forwarded, because it
-// stops a Go peer (facts wire.md 4.2).
+// The cluster's message ID: the first 16 bytes of the author and the sequence number. Nothing when
+// the author is too short to be a peer ID: such a message must be neither used nor forwarded,
+// because it stops a Go peer (facts wire.md 4.2).
 std::optional<Bytes> message_id(const GossipMessage& message);
 
 }  // namespace ica::p2p

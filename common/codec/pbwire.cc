@@ -99,6 +99,7 @@ bool PbReader::skip_group(uint32_t number) {
 
 bool PbReader::next() {
   while (ok_ && !rest_.empty()) {
+    const BytesView start = rest_;
     uint64_t key = 0;
     if (!read_varint(key) || key > 0xffffffff || (key >> 3) == 0) {
       ok_ = false;
@@ -111,6 +112,7 @@ bool PbReader::next() {
       continue;
     }
     ok_ = read_value(wire_type_);
+    raw_ = start.substr(0, start.size() - rest_.size());
     return ok_;
   }
   return false;

@@ -40,6 +40,9 @@ class PbReader {
   bool boolean() { return varint() != 0; }
   BytesView bytes();
 
+  // The present field as it stands in the message, key included: for carrying it on unchanged.
+  BytesView raw() const { return raw_; }
+
   bool ok() const { return ok_; }
   // Code::InvalidArgument "malformed protobuf" after damage.
   Status status() const;
@@ -53,6 +56,7 @@ class PbReader {
 
   BytesView rest_;
   BytesView bytes_;
+  BytesView raw_;
   uint64_t number_ = 0;
   uint32_t field_ = 0;
   uint32_t wire_type_ = 0;
