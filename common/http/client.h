@@ -23,23 +23,23 @@ struct ClientOptions {
   size_t max_connections = 64;  // to all hosts together
   size_t max_connections_per_host = 16;
   Duration connect_timeout = std::chrono::seconds(10);
-  std::string user_agent;
-  std::string unix_socket;  // when set, every request goes through it
+  std::string user_agent{};
+  std::string unix_socket{};  // when set, every request goes through it
   bool verify_tls = true;
 };
 
 struct ClientRequest {
   std::string method = "GET";
-  std::string url;  // http:// or https://
-  Headers headers;
-  Bytes body;                  // whole body; ignored when streamed_body
+  std::string url{};  // http:// or https://
+  Headers headers{};
+  Bytes body{};                // whole body; ignored when streamed_body
   bool streamed_body = false;  // the body comes through ClientStream::write
   // Deadline for the whole exchange; zero: none.
   Duration timeout{};
   // Cut when no byte arrives or leaves for this long; zero: never.
   Duration idle_timeout{};
   size_t max_body = 16 << 20;  // fetch only: a larger answer fails with TooLarge
-  std::string basic_user, basic_password;
+  std::string basic_user{}, basic_password{};
 };
 
 struct ClientResponse {

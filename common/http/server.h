@@ -31,7 +31,7 @@ struct ServerOptions {
   Duration idle_timeout = std::chrono::minutes(2);         // between requests
   // A reader that takes nothing for this long is cut, whatever write_timeout says.
   Duration stalled_write_timeout = std::chrono::minutes(5);
-  std::optional<TlsOptions> tls;
+  std::optional<TlsOptions> tls{};
 };
 
 // Pulls the request's body. Back-pressure: what is not read stays in the socket.

@@ -1,0 +1,50 @@
+#include "common/http/headers.h"
+
+#include <doctest/doctest.h>
+
+using namespace ica::http;
+
+TEST_CASE("headers: found without case, the first one") {
+  const Headers headers{{"Content-Type", "a"}, {"x", "1"}, {"X", "2"}};
+  CHECK(find_header(headers, "content-type") == "a");
+  CHECK(find_header(headers, "X") == "1");
+  CHECK(find_header(headers, "y").empty());
+}
+
+TEST_CASE("headers: tokens in lists") {
+  const Headers headers{{"Connection", "Keep-Alive, upgrade"}, {"connection", " Close "}};
+  CHECK(has_token(headers, "connection", "keep-alive"));
+  CHECK(has_token(headers, "Connection", "close"));
+  CHECK_FALSE(has_token(headers, "Connection", "keep"));
+  CHECK_FALSE(has_token(headers, "Upgrade", "upgrade"));
+}
+
+TEST_CASE("headers: canonical names and reasons") {
+  CHECK(canonical_header("content-type") == "Content-Type");
+  CHECK(canonical_header("X-STREAM-error") == "X-Stream-Error");
+  CHECK(status_text(204) == "No Content");
+  CHECK(status_text(418) == "I'm a teapot");
+  CHECK(status_text(299).empty());
+}
+
+TEST_CASE("media type: parameters, quotes, case") {
+  auto media = parse_media_type("Multipart/Form-Data; Boundary=abc; charset=\"a \\\"b\\\"\"");
+  REQUIRE(media);
+  CHECK(media->type == "multipart/form-data");
+  CHECK(media->parameter("boundary") == "abc");
+  CHECK(media->parameter("charset") == "a \"b\"");
+  CHECK(media->parameter("x").empty());
+  media = parse_media_type("form-data; name=\"file\"; filename=\"C:\\dir\\f.txt\"");
+  REQUIRE(media);
+  CHECK(media->parameter("filename") == "C:\\dir\\f.txt");
+  CHECK(parse_media_type("text/plain;")->type == "text/plain");
+}
+
+TEST_CASE("media type: malformed") {
+  for (const char* text : {"", "/", "text/", "text/pl ain", "a/b/c", "text/plain; x",
+                           "text/plain; x=", "text/plain; x=\"open", "text/plain; x=1; X=2",
+                           "text/plain x=1", "text/plain; =1"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_media_type(text).has_value());
+  }
+}
