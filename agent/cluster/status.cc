@@ -216,6 +216,7 @@ class RecoverStream final : public Stream<api::PinInfo> {
   ~RecoverStream() override {
     own_.request_stop();
     if (channel_) {
+      channel_->cancel();  // a send that waits does not notice the close
       channel_->close();
     }
   }
