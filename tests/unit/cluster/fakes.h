@@ -426,7 +426,8 @@ struct FakePeer {
     std::optional<T> out;
     asio::co_spawn(context, store_result(std::move(task), &out), asio::detached);
     context.restart();
-    context.run();
+    while (!out && context.run_one() > 0) {
+    }
     return std::move(*out);
   }
   template <typename T>
