@@ -5,7 +5,8 @@ from .wait import wait_until
 
 
 class FakeKubo:
-    """Modes: ok; hang (accepts, never answers); error (500 to everything); half (half a line, then closes)."""
+    """Modes: ok; hang (accepts, never answers); error (500 to everything); half (half a line, then closes);
+    refusepins (500 to pin/add only)."""
 
     def __init__(self, folder, name="fakekubo"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ class Lab:
         self.parts.append(kubo)
         return kubo.start() if start else kubo
 
-    def peer(self, kubo, flavour="ours", name="peer0", settings=None, start=True, env=None):
-        peer = FLAVOURS[flavour](self._place(name), kubo, name, settings, env)
+    def peer(self, kubo, flavour="ours", name="peer0", settings=None, start=True, env=None, base=None):
+        peer = FLAVOURS[flavour](self._place(name), kubo, name, settings, env, base)
         self.parts.append(peer)
         return peer.start() if start else peer
 

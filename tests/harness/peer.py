@@ -25,8 +25,8 @@ class Peer:
     # Lines that are not a defect although they say ERROR.
     expected_errors = ()
 
-    def __init__(self, folder, kubo, name="peer0", settings=None, env=None):
-        """kubo: something with .multiaddr, or a multiaddr. settings: {"section/part": {key: value}}."""
+    def __init__(self, folder, kubo, name="peer0", settings=None, env=None, base=None):
+        """base: settings for every test (FAST), or those given. kubo: something with .multiaddr, or a multiaddr. settings: {"section/part": {key: value}}."""
         self.folder, self.name = folder, name
         folder.mkdir(parents=True, exist_ok=True)
         self.config_dir = folder / "config"
@@ -43,7 +43,7 @@ class Peer:
             raise AssertionError(f"{name}: init failed: {done.stdout}{done.stderr}")
         self.id = json.loads((self.config_dir / "identity.json").read_text())["id"]
         node = kubo if isinstance(kubo, str) else kubo.multiaddr
-        self.configure(FAST)
+        self.configure(FAST if base is None else base)
         self.configure({
             "cluster": {"peername": name, "listen_multiaddress": [f"/ip4/127.0.0.1/tcp/{self.swarm_port}"]},
             "api/restapi": {"http_listen_multiaddress": f"/ip4/127.0.0.1/tcp/{self.rest_port}"},

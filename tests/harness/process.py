@@ -72,6 +72,9 @@ class Process:
                                  re.M))
         return int(values["VmRSS"]) * 1024, int(values["RssAnon"]) * 1024
 
+    def peak_rss(self):
+        return int(re.search(r"^VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{self.pid}/status").read_text(), re.M)[1]) * 1024
+
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

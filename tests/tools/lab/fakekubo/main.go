@@ -23,7 +23,7 @@ import (
 const peerID = "12D3KooWQZmA893ZpgsnjTWEH1rpaZ1E461d8A6cjq4MWERBdsmC"
 
 type kubo struct {
-	mode  atomic.Value // ok, hang, error, half
+	mode  atomic.Value // ok, hang, error, half, refusepins
 	delay atomic.Int64 // nanoseconds before each pin/add is answered
 
 	mu    sync.Mutex
@@ -260,6 +260,14 @@ func (k *kubo) serve(c net.Conn) {
 			w.WriteString("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"Cid\":\"\r\n")
 			w.Flush()
 			return
+		}
+		if k.mode.Load().(string) == "refusepins" && command == "pin/add" {
+			_, text := failure("block was not found locally (offline)")
+			fmt.Fprintf(w, "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+			if w.Flush() != nil {
+				return
+			}
+			continue
 		}
 		if command == "pin/ls" && q.Get("arg") == "" {
 			k.list(w, q.Get("type"))
