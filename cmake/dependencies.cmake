@@ -9,6 +9,7 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tl-expected QUIET)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # Asio as headers only, with the pieces that we do not use switched off to save compile time.
 add_library(ica_asio INTERFACE)

@@ -51,6 +51,9 @@ int report(std::string_view doing, const Error& error);
 // Sets the log up as the flags and settings say. Errors: InvalidArgument.
 Status setup_log(const Invocation& invocation, std::string_view format);
 
+// A line of standard input without its end; empty also at the end of the input.
+std::string read_line();
+
 // Asks on standard output, up to three times; no answer means no.
 bool confirm(std::string_view question);
 

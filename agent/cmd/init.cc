@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <fmt/format.h>
-#include <iostream>
 #include <set>
 
 #include "agent/cmd/command.h"
@@ -95,9 +94,7 @@ Status apply_random_ports(config::Config& config) {
 Result<Bytes> ask_for_secret() {
   fmt::print("Enter cluster secret (32-byte hex string): ");
   std::fflush(stdout);
-  std::string text;
-  std::getline(std::cin, text);
-  TRY(auto secret, base16_decode(text));
+  TRY(auto secret, base16_decode(read_line()));
   if (!secret.empty() && secret.size() != 32) {
     return fail(Code::InvalidArgument, "input secret is {} bytes, cluster secret should be 32",
                 secret.size());

@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <fmt/format.h>
-#include <iostream>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -34,8 +33,8 @@ constexpr cli::FlagSpec kHelpFlag = {.names = "help, h", .usage = "show help"};
 
 std::vector<Command> all_commands() {
   std::vector<Command> all;
-  for (const auto part : {init_commands(), daemon_commands(), state_commands(), identity_commands(),
-                          config_commands(), health_commands()}) {
+  for (const auto part :
+       {init_commands(), identity_commands(), config_commands(), health_commands()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -130,12 +129,20 @@ Status setup_log(const Invocation& invocation, std::string_view format) {
   return {};
 }
 
+std::string read_line() {
+  std::string line;
+  for (char c; line.size() < 4096 && read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) {
+    line += c;
+  }
+  return line;
+}
+
 bool confirm(std::string_view question) {
   for (int i = 0; i < 3; ++i) {
     fmt::print("{} ", question);
     std::fflush(stdout);
-    std::string answer;
-    if (!std::getline(std::cin, answer) || answer.empty() || answer == "n" || answer == "N") {
+    const std::string answer = read_line();
+    if (answer.empty() || answer == "n" || answer == "N") {
       return false;
     }
     if (answer == "y" || answer == "Y") {

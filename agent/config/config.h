@@ -207,6 +207,7 @@ struct Agent {
   uint64_t memory_budget = 64 << 20;  // bytes, block cache and write buffers together
   int max_api_connections = 12000;
   std::string log_format = "text";  // or "json"
+  std::string log_level = "info";   // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
 };
 
 struct Config {

@@ -208,6 +208,13 @@ constexpr Field kAgent[] = {
      .complaint = "agent.log_format is invalid",
      .meaning = "`text`, or `json` for one JSON object a line.",
      .ours = true},
+    {.key = "log_level",
+     .ref = ICA_REF(agent.log_level),
+     .write = Write::UnlessDefault,
+     .meaning =
+         "Log levels, as in IPFS_CLUSTER_LOG_LEVEL, which goes before it, as --loglevel does. "
+         "Read again on SIGHUP.",
+     .ours = true},
 };
 
 Status check_agent(const Config& c) {

@@ -15,18 +15,12 @@ using Json = nlohmann::json;
 constexpr size_t kMaxIdentityBytes = 64 << 10;
 
 Result<Identity> make(std::string_view id_text, std::string_view key_text) {
-  auto id = PeerId::parse(id_text);
-  if (!id) {
-    return std::move(id).context("error decoding cluster ID").error();
-  }
-  auto key = PrivateKey::from_base64(key_text);
-  if (!key) {
-    return fail(std::move(key).context("error decoding private_key").error());
-  }
-  if (key->peer_id() != *id) {
+  TRY(auto id, PeerId::parse(id_text).context("error decoding cluster ID"));
+  TRY(auto key, PrivateKey::from_base64(key_text).context("error decoding private_key"));
+  if (key.peer_id() != id) {
     return fail(Code::InvalidArgument, "identity ID does not match the private_key");
   }
-  return Identity{std::move(*id), std::move(*key)};
+  return Identity{std::move(id), std::move(key)};
 }
 
 std::string member(const Json& object, const char* key) {
