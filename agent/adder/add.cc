@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "agent/adder/adder.h"
+#include "agent/adder/car_import.h"
 #include "agent/adder/chunker.h"
 #include "agent/adder/destination.h"
 #include "agent/adder/directory.h"
@@ -290,7 +291,7 @@ Task<Result<Cid>> add(AddOptions options, PartSource& parts, AddTarget& target, 
                     : make_single_destination(options, target);
   Result<Cid> root = Cid();
   if (options.format == Format::Car) {
-    root = Cid();
+    root = co_await import_car(options, parts, output, *destination, cpu, stop);
   } else {
     auto cids = CidBuilder::create(options.cid_version, options.hash);
     if (!cids) {

@@ -9,6 +9,6 @@ namespace ica::adder {
 // hash is checked. Errors have the reference's words ("cannot wrap a CAR file upload", "only CAR
 // files with a single root are supported", "unexpected EOF", ...).
 Task<Result<Cid>> import_car(AddOptions options, PartSource& parts, OutputSink& output,
-                             Destination& destination, StopToken stop);
+                             Destination& destination, Executor cpu, StopToken stop);
 
 }  // namespace ica::adder

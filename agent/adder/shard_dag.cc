@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "agent/adder/hash.h"
+#include "common/codec/multihash.h"
+#include "common/crypto/hash.h"
 
 namespace ica::adder {
 
@@ -41,8 +42,8 @@ Block make_node(const Cid* links, size_t count) {
     out.push_back('\0');
     out += links[i].bytes();
   }
-  static const HashFunction kSha256 = *HashFunction::by_name("sha2-256");
-  return {Cid::make_v1(multicodec::kDagCbor, kSha256.multihash(out)), std::move(out)};
+  return {Cid::make_v1(multicodec::kDagCbor, encode_multihash(multicodec::kSha2_256, sha256(out))),
+          std::move(out)};
 }
 
 }  // namespace

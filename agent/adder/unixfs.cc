@@ -1,12 +1,19 @@
 #include "agent/adder/unixfs.h"
 
 #include "common/codec/pbwire.h"
+#include "common/crypto/hash.h"
 
 namespace ica::adder {
 
 namespace {
 
 constexpr uint64_t kMurmur3 = 0x22;
+
+Bytes multihash_of(uint64_t code, BytesView data) {
+  auto hashed = make_multihash(code, data);
+  ICA_ASSERT(hashed.has_value());  // create() has asked whether it can be computed
+  return *std::move(hashed);
+}
 
 void write_type(PbWriter& w, UnixFsType type) {
   w.varint(1, static_cast<uint64_t>(type));  // required: written also when 0
@@ -20,24 +27,31 @@ Result<CidBuilder> CidBuilder::create(int version, std::string_view hash_name) {
   }
   CidBuilder builder;
   builder.version = version;
-  TRY(builder.hash, HashFunction::by_name(hash_name));
+  const auto code = hash_code_by_name(hash_name);
+  if (!code) {
+    return fail(Code::Internal, "hash function name not known");
+  }
+  if (!can_hash(*code) || *code == multicodec::kIdentity) {
+    return fail(Code::Unsupported, "hash function {} is not supported by this peer", hash_name);
+  }
+  builder.hash_code = *code;
   return builder;
 }
 
 Status CidBuilder::check() const {
-  if (version == 0 && hash.code() != multicodec::kSha2_256) {
+  if (version == 0 && hash_code != multicodec::kSha2_256) {
     return fail(Code::Internal, "invalid cid: invalid v0 prefix");
   }
   return {};
 }
 
 Cid CidBuilder::dag_pb(BytesView block) const {
-  const Bytes hashed = hash.multihash(block);
+  const Bytes hashed = multihash_of(hash_code, block);
   return version == 0 ? Cid::make_v0(hashed) : Cid::make_v1(multicodec::kDagPb, hashed);
 }
 
 Cid CidBuilder::raw(BytesView block) const {
-  return Cid::make_v1(multicodec::kRaw, hash.multihash(block));
+  return Cid::make_v1(multicodec::kRaw, multihash_of(hash_code, block));
 }
 
 Bytes unixfs_leaf(UnixFsType type, BytesView content) {

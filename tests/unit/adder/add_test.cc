@@ -8,6 +8,8 @@
 #include "agent/adder/hamt.h"
 #include "agent/adder/shard_dag.h"
 #include "common/base/async.h"
+#include "common/codec/car.h"
+#include "common/crypto/hash.h"
 #include "tests/unit/vectors.h"
 
 using namespace ica;
@@ -400,4 +402,42 @@ TEST_CASE("shard DAGs with more links than one node holds") {
   const auto nodes = make_shard_dag(links);
   CHECK(nodes.size() == 3);
   CHECK(make_shard_dag({links[0]}).size() == 1);
+}
+
+TEST_CASE("a CAR: its blocks, its root, its size; and what is no CAR") {
+  AddOptions options;
+  options.format = Format::Car;
+  const Bytes leaf = "some raw block";
+  const Cid leaf_cid = Cid::make_v1(multicodec::kRaw, *make_multihash(multicodec::kSha2_256, leaf));
+  Bytes car;
+  append_car_header(car, {leaf_cid});
+  append_car_block(car, leaf_cid, leaf);
+
+  Outcome out;
+  add_all(out, options, {file("x.car", car)}, 7);
+  REQUIRE(out.root.has_value());
+  CHECK(*out.root == leaf_cid);
+  REQUIRE(out.output.lines.size() == 1);
+  CHECK(out.output.lines[0].bytes == leaf.size());
+  CHECK(out.output.lines[0].size == leaf.size());
+  CHECK(out.target.stored.contains(leaf_cid));
+  CHECK(out.target.pins.size() == 1);
+
+  const auto error_of = [&](Bytes data) {
+    Outcome bad;
+    add_all(bad, options, {file("x.car", std::move(data))});
+    CHECK(bad.target.pins.empty());
+    return bad.root ? std::string() : bad.root.error().message();
+  };
+  CHECK(error_of("hello golden\n") == "unexpected EOF");
+  CHECK(error_of(car.substr(0, car.size() - 1)) == "unexpected EOF");
+  Bytes two;
+  append_car_header(two, {leaf_cid, leaf_cid});
+  CHECK(error_of(two) == "only CAR files with a single root are supported");
+  Bytes forged;
+  append_car_header(forged, {leaf_cid});
+  append_car_block(forged, leaf_cid, "something else");
+  CHECK(!error_of(forged).empty());
+  options.wrap_with_directory = true;
+  CHECK(error_of(car) == "cannot wrap a CAR file upload");
 }
