@@ -61,8 +61,8 @@ class Pinset {
   virtual Result<std::vector<api::Pin>> page(const Cid& after, size_t limit,
                                              const store::SnapshotPtr& snapshot) const = 0;
 
-  // CIDs of pins whose expire_at is before `now`, oldest first, up to `limit`; from the index, so it costs
-  // what it returns.
+  // CIDs of pins whose expire_at is before `now`, oldest first, up to `limit`; from the index, so
+  // it costs what it returns.
   virtual Result<std::vector<Cid>> expired(Time now, size_t limit) const = 0;
 
   virtual PinsetInfo info() const = 0;

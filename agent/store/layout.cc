@@ -126,8 +126,7 @@ Layout make_layout(size_t memory_budget) {
   // the rest is for compaction, iterators, table readers and what the allocator cannot give back.
   layout.cache = rocksdb::NewLRUCache(budget / 8 * 3, /*num_shard_bits=*/2,
                                       /*strict_capacity_limit=*/false, /*high_pri_pool_ratio=*/0.5);
-  layout.write_buffers = std::make_shared<rocksdb::WriteBufferManager>(
-      budget / 4, layout.cache, /*allow_stall=*/true);
+  layout.write_buffers = std::make_shared<rocksdb::WriteBufferManager>(budget / 4, layout.cache);
   layout.stalls = std::make_shared<std::atomic<uint64_t>>(0);
 
   rocksdb::DBOptions& db = layout.db;

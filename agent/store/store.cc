@@ -296,6 +296,10 @@ Status Store::commit(Batch batch, Sync sync) {
     // After a full disk RocksDB refuses everything until it is told to try again.
     impl_->db().Resume().PermitUncheckedError();
   }
+  if (impl_->database->layout.write_buffers->memory_usage() > impl_->options.memory_budget / 2) {
+    // The disk is slower than the writers; they wait here rather than fill the memory.
+    TRY_VOID(flush());
+  }
   rocksdb::WriteBatch writes(batch.bytes() + 64);
   auto status = batch.impl_->replay(impl_->database->handles, writes);
   if (status.ok()) {

@@ -1,0 +1,174 @@
+#include "agent/crdt/replica.h"
+
+#include "common/base/log.h"
+
+namespace ica::crdt {
+
+using store::Family;
+using store::Sync;
+
+Result<std::unique_ptr<Replica>> Replica::open(store::Store& store) {
+  auto replica = std::unique_ptr<Replica>(new Replica(store));
+  TRY(auto state, DagState::load(store).context("reading the pinset"));
+  replica->adopt(state);
+  return replica;
+}
+
+void Replica::adopt(const DagState& state) {
+  state_ = state;
+  auto heads = state_.heads();
+  PinsetInfo info;
+  info.pins = state_.totals.pins;
+  info.heads = heads.size();
+  info.height = state_.height;
+  info.blocks = state_.blocks;
+  info.digest = state_.totals.digest;
+  info.work = state_.work;
+  const std::lock_guard lock(mutex_);
+  info_ = info;
+  heads_ = std::move(heads);
+}
+
+Result<MergeOutcome> Replica::commit(Transaction& transaction, Sync sync) {
+  MergeOutcome outcome;
+  if (!transaction.changed()) {
+    return outcome;
+  }
+  auto batch = transaction.finish(observers_);
+  Status status;
+  if (!batch) {
+    status = fail(batch.error());
+  } else {
+    status = store_.commit(*std::move(batch), sync);
+  }
+  for (auto* observer : observers_) {
+    observer->on_committed(status);
+  }
+  TRY_VOID(std::move(status));
+  const auto before = heads();
+  adopt(transaction.state());
+  outcome.wanted = transaction.wanted();
+  outcome.settled = transaction.settled();
+  outcome.heads_changed = before != heads();
+  return outcome;
+}
+
+Result<std::vector<Bytes>> Replica::write(const std::vector<LocalOp>& ops) {
+  Transaction transaction(store_, state_);
+  TRY(auto digests, transaction.write(ops));
+  TRY_VOID(commit(transaction, Sync::Yes));
+  return digests;
+}
+
+Result<MergeOutcome> Replica::receive_heads(const std::vector<Bytes>& digests) {
+  Transaction transaction(store_, state_);
+  for (const auto& digest : digests) {
+    const auto added = transaction.announce(digest);
+    if (!added && added.error().code() == Code::Busy) {
+      // Announcements are repeated, so what does not fit now comes again.
+      static LogLimiter limiter;
+      if (limiter.allow("heads")) {
+        log_warn("crdt", "{}; the rest of this announcement is left out", added.error().message());
+      }
+      break;
+    }
+    TRY_VOID(added);
+  }
+  // Not worth a sync: a lost announcement is repeated too.
+  return commit(transaction, Sync::No);
+}
+
+Result<MergeOutcome> Replica::merge(const std::vector<Fetched>& blocks) {
+  Transaction transaction(store_, state_);
+  size_t merged = 0;
+  for (const auto& fetched : blocks) {
+    TRY(const bool done, transaction.merge(fetched.digest, fetched.block));
+    merged += done ? 1 : 0;
+  }
+  TRY(auto outcome, commit(transaction, Sync::Yes));
+  outcome.merged = merged;
+  return outcome;
+}
+
+Result<MergeOutcome> Replica::drop(const std::vector<Bytes>& digests) {
+  Transaction transaction(store_, state_);
+  for (const auto& digest : digests) {
+    TRY_VOID(transaction.drop(digest));
+  }
+  return commit(transaction, Sync::No);
+}
+
+PinsetInfo Replica::info() const {
+  const std::lock_guard lock(mutex_);
+  return info_;
+}
+
+std::vector<Bytes> Replica::heads() const {
+  const std::lock_guard lock(mutex_);
+  return heads_;
+}
+
+Result<std::optional<Bytes>> Replica::block(BytesView digest) const {
+  return store_.get(Family::Blocks, digest);
+}
+
+Result<bool> Replica::merged(BytesView digest) const {
+  TRY(const auto mark, store_.get(Family::Work, processed_key(digest)));
+  return mark.has_value();
+}
+
+Result<std::vector<Bytes>> Replica::work(BytesView after, size_t limit) const {
+  std::vector<Bytes> out;
+  auto cursor = store_.cursor(Family::Work, "w");
+  for (cursor->seek(work_key(after)); cursor->valid() && out.size() < limit; cursor->next()) {
+    const BytesView digest = cursor->key().substr(1);
+    if (digest != after) {
+      out.emplace_back(digest);
+    }
+  }
+  TRY_VOID(cursor->status());
+  return out;
+}
+
+Result<std::optional<api::Pin>> Replica::get(const Cid& cid,
+                                             const store::SnapshotPtr& snapshot) const {
+  TRY(const auto record, store_.get(Family::Pins, cid.bytes(), snapshot));
+  if (!record) {
+    return std::optional<api::Pin>();
+  }
+  TRY(auto pin, pin_of_record(cid, *record));
+  return std::optional<api::Pin>(std::move(pin));
+}
+
+Result<std::vector<api::Pin>> Replica::page(const Cid& after, size_t limit,
+                                            const store::SnapshotPtr& snapshot) const {
+  std::vector<api::Pin> pins;
+  auto cursor = store_.cursor(Family::Pins, {}, snapshot);
+  // The first key behind `after`.
+  after.defined() ? cursor->seek(after.bytes() + '\0') : cursor->seek_first();
+  for (; cursor->valid() && pins.size() < limit; cursor->next()) {
+    TRY(const auto cid, Cid::from_bytes(cursor->key()).context("a key of the pinset"));
+    TRY(auto pin, pin_of_record(cid, cursor->value()));
+    pins.push_back(std::move(pin));
+  }
+  TRY_VOID(cursor->status());
+  return pins;
+}
+
+Result<std::vector<Cid>> Replica::expired(Time now, size_t limit) const {
+  std::vector<Cid> cids;
+  auto cursor = store_.cursor(Family::ByExpiry);
+  const Bytes end = by_expiry_key(now, Cid());
+  for (cursor->seek_first(); cursor->valid() && cids.size() < limit; cursor->next()) {
+    // Expiries are whole seconds; one that is equal has passed when `now` is within that second.
+    const BytesView second = cursor->key().substr(0, end.size());
+    if (second > end || (second == end && now.nanoseconds() == 0)) {
+      break;
+    }
+    cids.push_back(cid_of_expiry_key(cursor->key()));
+  }
+  TRY_VOID(cursor->status());
+  return cids;
+}
+
+}  // namespace ica::crdt

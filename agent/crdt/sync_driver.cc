@@ -1,0 +1,178 @@
+#include "agent/crdt/sync_driver.h"
+
+#include "common/base/async.h"
+#include "common/base/log.h"
+
+namespace ica::crdt {
+
+struct SyncDriver::Impl : std::enable_shared_from_this<Impl> {
+  Impl(Replica& r, BlockSource& source_, Broadcaster& broadcaster_, const Clock& clock_,
+       Executor state_, Executor network_, Synchronizer::Options options, uint64_t seed)
+      : source(source_),
+        broadcaster(broadcaster_),
+        clock(clock_),
+        state(std::move(state_)),
+        network(std::move(network_)),
+        synchronizer(r, std::move(options), seed, clock.steady()),
+        timer(state) {}
+
+  BlockSource& source;
+  Broadcaster& broadcaster;
+  const Clock& clock;
+  const Executor state;
+  const Executor network;
+  StopSource stop;
+
+  // State executor only.
+  Synchronizer synchronizer;
+  asio::steady_timer timer;
+  bool merging = false;
+
+  bool stopped() const { return stop.stop_requested(); }
+  void on_message(const Bytes& message, const PeerId& from);
+  void on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from);
+  void merge();
+  void pump();
+  void report(const Error& error, const char* what);
+};
+
+namespace {
+
+template <typename Impl>
+Task<void> fetch(std::shared_ptr<Impl> impl, Fetcher::Request request) {
+  const Cid cid = block_cid(request.digest);
+  const StopToken stop = impl->stop.get_token();
+  auto bytes = co_await impl->source.fetch(cid, request.peer, stop);
+  std::optional<Bytes> block;
+  if (bytes) {
+    block = *std::move(bytes);
+  }
+  asio::post(impl->state, [impl, request = std::move(request), block = std::move(block)]() mutable {
+    impl->on_block(request.digest, std::move(block), request.peer);
+  });
+}
+
+}  // namespace
+
+void SyncDriver::Impl::report(const Error& error, const char* what) {
+  static LogLimiter limiter;
+  if (limiter.allow(what)) {
+    log_error("crdt", "{}: {}", what, error.message());
+  }
+}
+
+void SyncDriver::Impl::on_message(const Bytes& message, const PeerId& from) {
+  const auto status = synchronizer.on_announcement(message, from, clock.steady());
+  if (!status) {
+    static LogLimiter limiter;
+    if (limiter.allow(from.bytes())) {
+      log_warn("crdt", "an announcement of {} was left out: {}", from, status.error().message());
+    }
+  }
+  pump();
+}
+
+void SyncDriver::Impl::on_block(const Bytes& digest, std::optional<Bytes> block,
+                                const PeerId& from) {
+  const auto status = synchronizer.on_block(digest, std::move(block), from, clock.steady());
+  if (!status) {
+    report(status.error(), "taking a block");
+  }
+  if (!merging && synchronizer.has_arrived()) {
+    // In a job of its own: blocks that arrive meanwhile go into the same commit.
+    merging = true;
+    asio::post(state, [self = shared_from_this()] { self->merge(); });
+  }
+  pump();
+}
+
+void SyncDriver::Impl::merge() {
+  merging = false;
+  if (stopped()) {
+    return;
+  }
+  const auto more = synchronizer.merge_some(clock.steady());
+  if (!more) {
+    // What arrived stays and is tried again with the next block or timer.
+    report(more.error(), "merging blocks");
+  } else if (*more) {
+    merging = true;
+    asio::post(state, [self = shared_from_this()] { self->merge(); });
+  }
+  pump();
+}
+
+void SyncDriver::Impl::pump() {
+  if (stopped()) {
+    return;
+  }
+  const auto now = clock.steady();
+  auto actions = synchronizer.poll(now);
+  if (!actions) {
+    report(actions.error(), "keeping in step with the other peers");
+  } else {
+    for (auto& request : actions->requests) {
+      spawn(network, fetch(shared_from_this(), std::move(request)), "crdt fetch");
+    }
+    for (auto& message : actions->broadcasts) {
+      broadcaster.broadcast(std::move(message));
+    }
+  }
+  const auto wait = std::clamp<SteadyTime::duration>(
+      synchronizer.next() - now, std::chrono::milliseconds(1), std::chrono::seconds(30));
+  timer.expires_after(wait);
+  timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || !self) {
+      return;
+    }
+    if (!self->merging && self->synchronizer.has_arrived()) {
+      self->merge();
+    } else {
+      self->pump();
+    }
+  });
+}
+
+SyncDriver::SyncDriver(Replica& replica, BlockSource& source, Broadcaster& broadcaster,
+                       const Clock& clock, Executor state, Executor network,
+                       Synchronizer::Options options, uint64_t seed)
+    : impl_(std::make_shared<Impl>(replica, source, broadcaster, clock, std::move(state),
+                                   std::move(network), std::move(options), seed)) {}
+
+SyncDriver::~SyncDriver() {
+  stop();
+}
+
+void SyncDriver::start() {
+  asio::post(impl_->state, [impl = impl_] { impl->pump(); });
+}
+
+void SyncDriver::stop() {
+  impl_->stop.request_stop();
+  asio::post(impl_->state, [impl = impl_] { impl->timer.cancel(); });
+}
+
+void SyncDriver::on_message(Bytes message, PeerId from) {
+  asio::post(impl_->state, [impl = impl_, message = std::move(message), from = std::move(from)] {
+    if (!impl->stopped()) {
+      impl->on_message(message, from);
+    }
+  });
+}
+
+void SyncDriver::on_peer_subscribed(PeerId) {
+  asio::post(impl_->state, [impl = impl_] {
+    if (!impl->stopped()) {
+      impl->synchronizer.on_peer(impl->clock.steady());
+      impl->pump();
+    }
+  });
+}
+
+void SyncDriver::on_local_nodes(const std::vector<Bytes>&) {
+  impl_->synchronizer.on_local(impl_->clock.steady());
+  impl_->pump();
+}
+
+}  // namespace ica::crdt

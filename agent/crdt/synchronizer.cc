@@ -1,0 +1,173 @@
+#include "agent/crdt/synchronizer.h"
+
+#include <algorithm>
+
+#include "common/base/log.h"
+
+namespace ica::crdt {
+
+namespace {
+
+constexpr auto kHousekeeping = std::chrono::seconds(30);
+constexpr size_t kHeadsPerMessage = 1000;
+
+}  // namespace
+
+Synchronizer::Synchronizer(Replica& replica, Options options, uint64_t seed, SteadyTime now)
+    : replica_(replica),
+      options_(std::move(options)),
+      announcer_(options_.announcer, seed, now),
+      fetcher_(options_.fetcher),
+      housekeeping_at_(now) {
+  // After a start nobody may know what was written just before the stop.
+  if (!replica_.heads().empty()) {
+    announcer_.changed(now);
+  }
+}
+
+void Synchronizer::take(const MergeOutcome& outcome, const PeerId& from, SteadyTime now) {
+  for (const auto& digest : outcome.settled) {
+    fetcher_.settled(digest);
+  }
+  for (const auto& digest : outcome.wanted) {
+    // Some of the new work may have been settled in the same commit.
+    if (std::find(outcome.settled.begin(), outcome.settled.end(), digest) ==
+        outcome.settled.end()) {
+      fetcher_.want(digest, from, now);
+    }
+  }
+}
+
+Status Synchronizer::on_announcement(BytesView message, const PeerId& from, SteadyTime now) {
+  TRY(const auto heads, decode_broadcast(message));
+  announcer_.heard(heads);
+  TRY(const auto outcome, replica_.receive_heads(heads));
+  take(outcome, from, now);
+  for (const auto& head : heads) {
+    if (fetcher_.knows(head)) {
+      fetcher_.want(head, from, now);
+    }
+  }
+  return {};
+}
+
+// Asks for the links of a block before it is merged, so that a long chain costs one round trip and
+// not one round trip and one commit per node.
+Status Synchronizer::prefetch(BytesView block, const PeerId& from, SteadyTime now) {
+  const auto node = decode_node(block);
+  if (!node) {
+    return {};  // merge() says it
+  }
+  for (const auto& link : node->links) {
+    if (fetcher_.knows(link)) {
+      continue;
+    }
+    TRY(const bool merged, replica_.merged(link));
+    if (!merged) {
+      fetcher_.want(link, from, now);
+    }
+  }
+  return {};
+}
+
+Status Synchronizer::on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from,
+                              SteadyTime now) {
+  if (!block || block_digest(*block) != digest) {
+    fetcher_.failed(digest, now);
+    return {};
+  }
+  if (!fetcher_.knows(digest)) {
+    return {};
+  }
+  fetcher_.arrived(digest);
+  TRY_VOID(prefetch(*block, from, now));
+  arrived_bytes_ += block->size();
+  arrived_.push_back({{digest, *std::move(block)}, from});
+  return {};
+}
+
+void Synchronizer::on_peer(SteadyTime now) {
+  fetcher_.retry_all(now);
+  announcer_.changed(now);
+}
+
+Result<bool> Synchronizer::merge_some(SteadyTime now) {
+  if (arrived_.empty()) {
+    return false;
+  }
+  std::vector<Fetched> blocks;
+  size_t bytes = 0;
+  const PeerId from = arrived_.front().from;
+  for (const auto& arrived : arrived_) {
+    if (blocks.size() >= options_.max_commit_blocks ||
+        (!blocks.empty() && bytes + arrived.fetched.block.size() > options_.max_commit_bytes)) {
+      break;
+    }
+    bytes += arrived.fetched.block.size();
+    blocks.push_back(arrived.fetched);
+  }
+  TRY(const auto outcome, replica_.merge(blocks));
+  take(outcome, from, now);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    arrived_bytes_ -= arrived_.front().fetched.block.size();
+    // Not wanted any more: settled by somebody else, or given up meanwhile.
+    fetcher_.settled(arrived_.front().fetched.digest);
+    arrived_.pop_front();
+  }
+  return !arrived_.empty();
+}
+
+// Brings work into memory that is only in the store: after a start, or when the window overflowed.
+Status Synchronizer::refill(SteadyTime now) {
+  if (replica_.info().work <= fetcher_.size()) {
+    return {};
+  }
+  fetcher_.rotate();
+  const size_t room = options_.fetcher.window - std::min(options_.fetcher.window, fetcher_.size());
+  if (room == 0) {
+    return {};
+  }
+  TRY(auto more, replica_.work(refill_after_, room));
+  refill_after_ = more.size() < room ? Bytes() : more.back();
+  for (const auto& digest : more) {
+    fetcher_.want(digest, {}, now);
+  }
+  return {};
+}
+
+Result<Synchronizer::Actions> Synchronizer::poll(SteadyTime now) {
+  Actions actions;
+  const bool drained = fetcher_.size() == 0 && replica_.info().work > 0;
+  if (housekeeping_at_ <= now || drained) {
+    housekeeping_at_ = now + kHousekeeping;
+    if (const auto hopeless = fetcher_.hopeless(now); !hopeless.empty()) {
+      TRY(const auto outcome, replica_.drop(hopeless));
+      take(outcome, {}, now);
+      if (!outcome.settled.empty()) {
+        log_info("crdt", "gave up {} announced heads that nobody serves", outcome.settled.size());
+      }
+    }
+    TRY_VOID(refill(now));
+  }
+  if (arrived_bytes_ < options_.max_waiting_bytes) {
+    actions.requests = fetcher_.start(now);
+  }
+  const auto heads = announcer_.poll(now, replica_.heads());
+  for (size_t i = 0; i < heads.size(); i += kHeadsPerMessage) {
+    const auto end =
+        heads.begin() + static_cast<ptrdiff_t>(std::min(i + kHeadsPerMessage, heads.size()));
+    actions.broadcasts.push_back(
+        encode_broadcast({heads.begin() + static_cast<ptrdiff_t>(i), end}));
+  }
+  return actions;
+}
+
+SteadyTime Synchronizer::next() const {
+  SteadyTime at = std::min(announcer_.next(), housekeeping_at_);
+  if (arrived_bytes_ < options_.max_waiting_bytes) {
+    at = std::min(at, fetcher_.next());
+  }
+  return at;
+}
+
+}  // namespace ica::crdt
