@@ -37,8 +37,8 @@ Result<std::string> read_path(const Exchange& exchange) {
   }
   if (kind != "ipns") {
     if (auto cid = Cid::parse(root); !cid) {
-      return fail(Code::InvalidArgument, "error parsing path: invalid path \"{}\": invalid cid: {}",
-                  path, cid.error().message());
+      return fail(Code::InvalidArgument, "error parsing path: invalid path \"{}\": {}", path,
+                  cid.error().message());
     }
   }
   return path;
