@@ -1,0 +1,65 @@
+#include "agent/ctl/console.h"
+
+#include <cerrno>
+#include <unistd.h>
+
+namespace ica::ctl {
+namespace {
+constexpr std::string_view kClearLine = "\r\x1b[K";
+}  // namespace
+
+void Console::write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0) {
+      writable_ = writable_ && fd != out_fd_;
+      return;
+    }
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+void Console::out(std::string_view text) {
+  buffer_ += text;
+  if (buffer_.size() >= (64U << 10)) {
+    flush();
+  }
+}
+
+void Console::err(std::string_view text) {
+  flush();
+  write_all(err_fd_, text);
+}
+
+void Console::flush() {
+  if (buffer_.empty()) {
+    return;
+  }
+  if (!progress_.empty()) {
+    write_all(err_fd_, kClearLine);
+  }
+  write_all(out_fd_, buffer_);
+  buffer_.clear();
+  if (!progress_.empty()) {
+    write_all(err_fd_, progress_);
+  }
+}
+
+bool Console::err_is_terminal() const {
+  return ::isatty(err_fd_) == 1;
+}
+
+void Console::set_progress_line(std::string_view line) {
+  if (!err_is_terminal() || (line.empty() && progress_.empty())) {
+    return;
+  }
+  flush();
+  progress_ = line;
+  write_all(err_fd_, kClearLine);
+  write_all(err_fd_, progress_);
+}
+
+}  // namespace ica::ctl

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ica::ctl {
+
+// Standard output and error of the program. Output is buffered up to 64 KiB; whoever waits for
+// something that may take long flushes first. Thread-safety: none.
+class Console {
+ public:
+  Console(int out_fd, int err_fd) : out_fd_(out_fd), err_fd_(err_fd) {}
+  ~Console() { flush(); }
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  void out(std::string_view text);
+  // Written at once, after what stands in the output buffer, so that both keep their order on a
+  // terminal.
+  void err(std::string_view text);
+  void flush();
+  // False after the reader of the output has gone away.
+  bool writable() const { return writable_; }
+  bool err_is_terminal() const;
+
+  // One line at the bottom of the terminal that `out` writes above; empty takes it away. Only shown
+  // when err_is_terminal().
+  void set_progress_line(std::string_view line);
+
+ private:
+  void write_all(int fd, std::string_view text);
+
+  int out_fd_;
+  int err_fd_;
+  bool writable_ = true;
+  std::string buffer_;
+  std::string progress_;
+};
+
+}  // namespace ica::ctl

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string_view>
+
+namespace ica::ctl::text {
+
+// What `help <command>` says under DESCRIPTION.
+extern const std::string_view kProgram;
+extern const std::string_view kId;
+extern const std::string_view kAdd;
+extern const std::string_view kStatus;
+extern const std::string_view kRecover;
+extern const std::string_view kVersion;
+extern const std::string_view kPeersLs;
+extern const std::string_view kPeersRm;
+extern const std::string_view kPinAdd;
+extern const std::string_view kPinRm;
+extern const std::string_view kPinUpdate;
+extern const std::string_view kPinLs;
+extern const std::string_view kHealthGraph;
+extern const std::string_view kHealthMetrics;
+extern const std::string_view kHealthAlerts;
+extern const std::string_view kHealthBandwidth;
+extern const std::string_view kIpfsGc;
+
+}  // namespace ica::ctl::text

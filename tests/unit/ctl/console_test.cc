@@ -1,0 +1,75 @@
+#include "agent/ctl/console.h"
+
+#include <array>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <string>
+#include <unistd.h>
+
+#include "agent/ctl/progress_bar.h"
+
+namespace ica::ctl {
+namespace {
+
+std::string read_some(int fd) {
+  std::array<char, 4096> buffer{};
+  const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+  return n > 0 ? std::string(buffer.data(), static_cast<size_t>(n)) : "";
+}
+
+}  // namespace
+
+TEST_CASE("output waits for flush, errors keep their order") {
+  std::array<int, 2> fds{};
+  REQUIRE(::pipe(fds.data()) == 0);
+  {
+    Console console(fds[1], fds[1]);
+    console.out("one ");
+    console.err("two ");
+    console.out("three");
+    console.set_progress_line("not on a pipe");
+  }
+  CHECK(read_some(fds[0]) == "one two three");
+  ::close(fds[0]);
+  ::close(fds[1]);
+}
+
+TEST_CASE("a reader that went away is noticed") {
+  std::array<int, 2> fds{};
+  REQUIRE(::pipe(fds.data()) == 0);
+  ::close(fds[0]);
+  const auto before = ::signal(SIGPIPE, SIG_IGN);
+  Console console(fds[1], STDERR_FILENO);
+  CHECK(console.writable());
+  console.out("lost");
+  console.flush();
+  CHECK_FALSE(console.writable());
+  ::signal(SIGPIPE, before);
+  ::close(fds[1]);
+}
+
+TEST_CASE("the progress line is redrawn below what is printed") {
+  int terminal = -1;
+  int program = -1;
+  REQUIRE(::openpty(&terminal, &program, nullptr, nullptr, nullptr) == 0);
+  {
+    Console console(program, program);
+    console.set_progress_line("50%");
+    console.out("added x\n");
+    console.flush();
+    console.set_progress_line("");
+  }
+  CHECK(read_some(terminal) == "\r\x1b[K50%\r\x1b[Kadded x\r\n50%\r\x1b[K");
+  ::close(terminal);
+  ::close(program);
+}
+
+TEST_CASE("progress in words") {
+  CHECK(progress_line(500, 1000, 2) ==
+        " 500 B / 1.0 kB [===============>              ]  50% 250 B/s");
+  CHECK(progress_line(2000, 1000, 1).find("100%") != std::string::npos);
+  CHECK(progress_line(0, 0, 0) == " 0 B 0 B/s");
+}
+
+}  // namespace ica::ctl
