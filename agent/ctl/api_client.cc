@@ -30,11 +30,6 @@ ApiError transport_error(const Error& error, const std::string& method, const st
   const bool timed_out = error.code() == Code::Timeout;
   if (timed_out && !words.starts_with("dial")) {
     words = "net/http: request canceled (Client.Timeout exceeded while awaiting headers)";
-  } else if (url.starts_with("https:") &&
-             (words.find("wrong version number") != std::string::npos ||
-              words.find("packet length too long") != std::string::npos)) {
-    // OpenSSL's way of saying it.
-    words = "http: server gave HTTP response to HTTPS client";
   }
   return {.code = 0,
           .message = fmt::format("{} \"{}\": {}", title(method), url, words),

@@ -110,6 +110,7 @@ Status ClientExchange::prepare(const ClientOptions& options) {
   ok = ok && set(CURLOPT_PROTOCOLS_STR, "http,https");
   ok = ok && set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   ok = ok && set(CURLOPT_PRIVATE, static_cast<void*>(this));
+  ok = ok && set(CURLOPT_ERRORBUFFER, words_.data());
   ok = ok && set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_NOPROGRESS, 1L);
   ok = ok && set(CURLOPT_PATH_AS_IS, 1L);
   ok = ok && set(CURLOPT_PROXY, "");  // what the agent talks to is never behind the users' proxy
@@ -270,6 +271,13 @@ Error ClientExchange::to_error(CURLcode code) const {
     case CURLE_HTTP2:
     case CURLE_BAD_CONTENT_ENCODING:
       return {Code::Protocol, "malformed HTTP response"};
+    case CURLE_SSL_CONNECT_ERROR: {
+      const std::string_view words = words_.data();
+      // How OpenSSL sees an answer in the clear.
+      return {Code::Unavailable, words.find("wrong version number") != std::string_view::npos
+                                     ? "http: server gave HTTP response to HTTPS client"
+                                     : fmt::format("tls: {}", words)};
+    }
     case CURLE_PEER_FAILED_VERIFICATION:
       return {Code::Unavailable, "tls: failed to verify certificate"};
     case CURLE_OUT_OF_MEMORY:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <curl/curl.h>
 #include <memory>
@@ -91,7 +92,8 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
   const std::weak_ptr<ClientDriver> driver_;
   CURL* easy_ = nullptr;
   curl_slist* header_list_ = nullptr;
-  std::string dialed_;  // "tcp 127.0.0.1:5001": the first address tried
+  std::array<char, CURL_ERROR_SIZE> words_{};  // libcurl's, for errors that have no better ones
+  std::string dialed_;                         // "tcp 127.0.0.1:5001": the first address tried
   size_t header_bytes_ = 0;
   bool connect_failed_ = false;
 
