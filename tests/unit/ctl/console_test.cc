@@ -12,10 +12,17 @@
 namespace ica::ctl {
 namespace {
 
-std::string read_some(int fd) {
+// Until the other side is closed everywhere.
+std::string read_all(int fd) {
+  std::string out;
   std::array<char, 4096> buffer{};
-  const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-  return n > 0 ? std::string(buffer.data(), static_cast<size_t>(n)) : "";
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n <= 0) {
+      return out;
+    }
+    out.append(buffer.data(), static_cast<size_t>(n));
+  }
 }
 
 }  // namespace
@@ -30,9 +37,9 @@ TEST_CASE("output waits for flush, errors keep their order") {
     console.out("three");
     console.set_progress_line("not on a pipe");
   }
-  CHECK(read_some(fds[0]) == "one two three");
-  ::close(fds[0]);
   ::close(fds[1]);
+  CHECK(read_all(fds[0]) == "one two three");
+  ::close(fds[0]);
 }
 
 TEST_CASE("a reader that went away is noticed") {
@@ -60,9 +67,9 @@ TEST_CASE("the progress line is redrawn below what is printed") {
     console.flush();
     console.set_progress_line("");
   }
-  CHECK(read_some(terminal) == "\r\x1b[K50%\r\x1b[Kadded x\r\n50%\r\x1b[K");
-  ::close(terminal);
   ::close(program);
+  CHECK(read_all(terminal) == "\r\x1b[K50%\r\x1b[Kadded x\r\n50%\r\x1b[K");
+  ::close(terminal);
 }
 
 TEST_CASE("progress in words") {
