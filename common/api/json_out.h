@@ -25,6 +25,10 @@ inline void put_number(std::string& out, uint64_t value) {
 }
 
 inline void put_time(std::string& out, const Time& time) {
+  if (time.is_zero() && time.offset_minutes() == 0) {
+    out.append("\"0001-01-01T00:00:00Z\"");  // the expiry of nearly every pin
+    return;
+  }
   out.push_back('"');
   time.append_rfc3339(out);
   out.push_back('"');

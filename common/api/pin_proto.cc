@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <utility>
 #include <vector>
@@ -35,9 +36,14 @@ constexpr uint32_t kMetadata = 10;
 constexpr uint32_t kKey = 1;
 constexpr uint32_t kValue = 2;
 
-// The last second that RFC 3339 can write. A value beyond it can only be damage or malice, and the
-// reference could not print the pin at all.
-constexpr uint64_t kLastSecond = 253'402'300'799;
+// What RFC 3339 can write: the years 0 to 9999. A moment outside can only be damage or malice, and
+// the reference could not print the pin at all.
+constexpr int64_t kFirstSecond = -62'167'219'200;
+constexpr int64_t kLastSecond = 253'402'300'799;
+
+int64_t printable(int64_t seconds) {
+  return std::clamp(seconds, kFirstSecond, kLastSecond);
+}
 
 // Bit value to bit index, as the reference counts: 0 for anything below 2.
 uint64_t type_index(PinType type) {
@@ -45,19 +51,20 @@ uint64_t type_index(PinType type) {
   return bits == 0 ? 0 : static_cast<uint64_t>(std::bit_width(bits) - 1);
 }
 
+// 0 stands for "none", which the reference also makes of the epoch and of year 1.
 uint64_t stored_seconds(const Time& time) {
-  if (time.is_zero() || time == Time::from_unix(0)) {
+  if (time.unix_seconds() == Time().unix_seconds()) {
     return 0;
   }
-  return static_cast<uint64_t>(time.unix_seconds());
+  return static_cast<uint64_t>(printable(time.unix_seconds()));
 }
 
 Time read_seconds(uint64_t seconds) {
   if (seconds == 0) {
     return Time();
   }
-  const uint64_t shown = seconds < kLastSecond ? seconds : kLastSecond;
-  return Time::from_unix(static_cast<int64_t>(shown)).local();
+  // Moments before 1970 are stored as two's complement.
+  return Time::from_unix(printable(static_cast<int64_t>(seconds))).local();
 }
 
 // The reference refuses a message with a string that is not UTF-8, so one must never leave us.

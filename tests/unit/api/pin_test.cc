@@ -158,8 +158,16 @@ TEST_CASE("pin: protobuf corners") {
 
   // Times that no calendar holds do not get through.
   value.clear();
-  PbWriter(value).varint(7, ~0ULL);
+  PbWriter(value).varint(7, ~0ULL >> 1);
   CHECK(decode_pin(cid, value).value().timestamp.utc().rfc3339() == "9999-12-31T23:59:59Z");
+  value.clear();
+  PbWriter(value).varint(7, 1ULL << 63);
+  CHECK(decode_pin(cid, value).value().timestamp.utc().rfc3339() == "0000-01-01T00:00:00Z");
+  // Before 1970 is possible.
+  Pin early = sample();
+  early.timestamp = Time::parse("1011-11-14T22:13:20.5Z").value();
+  CHECK(decode_pin(cid, encode_pin(early)).value().timestamp.utc().rfc3339() ==
+        "1011-11-14T22:13:20Z");
 }
 
 TEST_CASE("pin: text that is not UTF-8 never reaches the wire") {
