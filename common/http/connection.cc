@@ -300,7 +300,7 @@ Task<Result<std::optional<Bytes>>> Connection::read() {
     if (x.read_timed_out) {
       co_return fail(Code::Timeout, "i/o timeout");
     }
-    const auto outcome = fill();
+    const auto outcome = fill(kMaxBodyPiece);
     if (outcome == Transport::Outcome::End || outcome == Transport::Outcome::Failed) {
       x.keep_alive = false;
       client_gone();

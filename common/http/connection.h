@@ -97,7 +97,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void arm_read(Wait::wait_type what = Wait::wait_read);
   void on_readable();
   void arm_write(Wait::wait_type what = Wait::wait_write);
-  Transport::Outcome fill();
+  Transport::Outcome fill(size_t at_most);
   void try_flush(bool wait_for_writable = true);
   void handshake();
   void linger();

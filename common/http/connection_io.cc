@@ -114,11 +114,11 @@ void Connection::arm_write(Wait::wait_type what) {
 }
 
 // Receives once into in_.
-Transport::Outcome Connection::fill() {
+Transport::Outcome Connection::fill(size_t at_most) {
   if (closed_) {
     return Transport::Outcome::Failed;
   }
-  const auto got = transport_.read(scratch(), kScratchSize);
+  const auto got = transport_.read(scratch(), std::min(at_most, kScratchSize));
   if (got.outcome == Transport::Outcome::Done) {
     in_.append(scratch(), got.bytes);
   }
@@ -168,7 +168,7 @@ void Connection::on_readable() {
   if (closing_ || (exchange_ && !exchange_->body_done)) {
     return;  // the body is the handler's to read
   }
-  switch (fill()) {
+  switch (fill(kMaxAhead)) {
     case Transport::Outcome::Done:
       if (!exchange_) {
         process_input();

@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kNone = std::string::npos;
 constexpr size_t kMaxPreamble = 64 * 1024;
+constexpr size_t kMaxBoundaryLine = 256;  // blanks behind a boundary
 
 std::string_view take_line(std::string_view& text) {
   const size_t end = text.find('\n');
@@ -111,12 +112,14 @@ Result<MultipartParser::Event> MultipartParser::after_boundary() {
       state_ = State::Done;
       return Event::End;
     }
-    if (rest.size() > delimiter_.size() + 256) {
-      return fail(Code::Protocol, "multipart: expecting a new Part");
+    if (rest.size() <= kMaxBoundaryLine) {
+      return Event::NeedMore;
     }
-    return Event::NeedMore;
   }
   std::string_view text = rest.substr(0, line);
+  if (line > kMaxBoundaryLine && !text.starts_with("--") && rest.size() > kMaxBoundaryLine) {
+    return fail(Code::Protocol, "multipart: expecting a new Part");
+  }
   if (text.starts_with("--")) {
     state_ = State::Done;
     return Event::End;

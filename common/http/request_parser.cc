@@ -275,7 +275,7 @@ std::optional<Refusal> parse_head(std::string_view head, Request& request, Frami
 class ChunkDecoder::Parser final : public beast::basic_parser<true> {
  public:
   Parser() {
-    eager(true);
+    eager(false);  // one element at a call, so that decode() sees each one's beginning
     body_limit(boost::none);
     header_limit(kMaxFramingLine);
     error_code ec;

@@ -22,12 +22,12 @@ constexpr int kBacklog = 4096;
 constexpr int kAcceptAtOnce = 64;
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
-// Often enough that a timeout is late by an eighth at most, seldom enough to cost nothing.
+// Often enough that a timeout is late by a quarter second or an eighth of itself, seldom enough to
+// cost nothing.
 std::chrono::nanoseconds tick_interval(const ServerOptions& options) {
-  std::chrono::nanoseconds shortest = std::chrono::seconds(4);
-  for (const Duration d :
-       {options.read_header_timeout, options.read_timeout, options.write_timeout,
-        options.idle_timeout, options.stalled_write_timeout, Duration(kLinger)}) {
+  std::chrono::nanoseconds shortest = std::chrono::seconds(2);
+  for (const Duration d : {options.read_header_timeout, options.read_timeout, options.write_timeout,
+                           options.idle_timeout, options.stalled_write_timeout}) {
     if (d.count() > 0) {
       shortest = std::min(shortest, d);
     }

@@ -85,9 +85,10 @@ struct ServerStats {
   std::atomic<int64_t> open{0};
 };
 
-// HTTP/1.1 server on Boost.Beast. Malformed request lines and headers are answered as Go's net/http
-// does ("400 Bad Request" as text, 431, 505), then closed. An idle connection costs under 2 KiB.
-// Thread-safety: start and stop from one thread; handlers run on `executor`'s threads.
+// HTTP/1.1 server on Asio; chunked bodies are parsed by Boost.Beast. Malformed request lines and
+// headers are answered as Go's net/http does ("400 Bad Request" as text, 431, 505), then closed. An
+// idle connection costs under 2 KiB. Thread-safety: start and stop from one thread; handlers run on
+// `executor`'s threads.
 class Server {
  public:
   Server(asio::io_context& context, ServerOptions options, Handler handler);

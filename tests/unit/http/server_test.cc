@@ -307,6 +307,43 @@ TEST_CASE("server: a half-closed client still gets its answer") {
   CHECK(client.all().find("X-Path: /half") != std::string::npos);
 }
 
+namespace {
+
+// Like a handler that asks the owner of some state on another thread.
+Task<void> travel(std::shared_ptr<asio::io_context> other, std::thread::id home, Request& request,
+                  ResponseWriter& writer) {
+  co_await resume_on(other->get_executor());
+  const bool there = std::this_thread::get_id() == home;
+  auto piece = co_await request.body->read();
+  co_await resume_on(other->get_executor());
+  (void)co_await writer.begin(200, {});
+  co_await resume_on(other->get_executor());
+  (void)co_await writer.write(there ? "there" : "nowhere");
+  co_await resume_on(other->get_executor());
+  (void)co_await writer.end({});
+  co_await resume_on(other->get_executor());
+}
+
+}  // namespace
+
+TEST_CASE("server: a handler may leave the connection's strand and come back") {
+  const auto other = std::make_shared<asio::io_context>();
+  auto work = asio::make_work_guard(*other);
+  std::thread thread([other] { other->run(); });
+  {
+    TestServer server([other, home = thread.get_id()](Request& request, ResponseWriter& writer) {
+      return travel(other, home, request, writer);
+    });
+    RawClient client(server.port());
+    for (int i = 0; i < 20; ++i) {
+      REQUIRE(client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"));
+      CHECK(client.until("0\r\n\r\n").ends_with("\r\n\r\n5\r\nthere\r\n0\r\n\r\n"));
+    }
+  }
+  work.reset();
+  thread.join();
+}
+
 TEST_CASE("server: unix socket") {
   Loop loop;
   Server server(loop.context(), {}, echo);
