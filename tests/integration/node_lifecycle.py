@@ -171,7 +171,7 @@ def test_tls(lab, kubo):
 
 def test_log_as_json(lab, kubo):
     """Every line of the log is a JSON document when asked for so."""
-    peer = lab.peer(kubo, env={"CLUSTER_LOG_FORMAT": "json"})
+    peer = lab.peer(kubo, env={"CLUSTER_AGENT_LOGFORMAT": "json"})
     peer.stop()
     lines = [line for line in peer.process.log_text().splitlines() if line]
     assert lines
