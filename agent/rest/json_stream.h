@@ -1,49 +1,72 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/cluster/peer_group.h"
 #include "agent/rest/exchange.h"
 #include "common/base/json_writer.h"
+#include "common/base/offload.h"
 
 namespace ica::rest {
 
-// Makes lines of JSON, a batch at a time.
-class LineSource {
- public:
-  virtual ~LineSource() = default;
-  // Appends the next batch of lines to `out`; nothing appended means the end. May have appended
-  // lines and failed.
-  virtual Task<Status> next(std::string& out) = 0;
-};
-
-template <typename T>
-class JsonLines final : public LineSource {
- public:
-  explicit JsonLines(cluster::StreamPtr<T> items) : items_(std::move(items)) {}
-
-  Task<Status> next(std::string& out) override {
-    CO_TRY(auto batch, co_await items_->next());
-    for (const T& item : batch) {
-      JsonWriter json(out);
-      write_json(json, item);
-      out.push_back('\n');
-    }
-    co_return Status();
-  }
-
- private:
-  cluster::StreamPtr<T> items_;
-};
-
 // The reference's streams: 204 when there is nothing, 500 when it fails before the first item, else
 // 200 with one document a line and the trailer X-Stream-Error, empty after success.
-Task<void> send_lines(Exchange& exchange, LineSource& lines);
+class LineWriter {
+ public:
+  explicit LineWriter(Exchange& exchange) : exchange_(exchange) {}
+  // Whole lines. Fails with Closed when the client is gone.
+  Task<Status> write(std::string lines);
+  // Ends the answer; `outcome` is that of whoever made the lines.
+  Task<void> finish(Status outcome);
+
+ private:
+  http::Headers headers() const;
+  Exchange& exchange_;
+};
+
+namespace detail {
 
 template <typename T>
+Task<Status> fetch(cluster::Stream<T>& items, Result<std::vector<T>>& out) {
+  out = co_await items.next();
+  co_return Status();
+}
+
+template <typename T>
+Task<Status> write_items(LineWriter& writer, const std::vector<T>& items) {
+  std::string lines;
+  for (const T& item : items) {
+    JsonWriter json(lines);
+    write_json(json, item);
+    lines.push_back('\n');
+  }
+  co_return co_await writer.write(std::move(lines));
+}
+
+}  // namespace detail
+
+// While one batch is turned into text and written, the next one is read on a disk thread.
+template <typename T>
 Task<void> send_stream(Exchange& exchange, cluster::StreamPtr<T> items) {
-  JsonLines<T> lines(std::move(items));
-  co_await send_lines(exchange, lines);
+  LineWriter writer(exchange);
+  Result<std::vector<T>> batch = co_await items->next();
+  while (batch && !batch->empty()) {
+    const std::vector<T> current = std::move(*batch);
+    std::vector<Task<Status>> tasks;
+    tasks.push_back(detail::fetch(*items, batch));
+    tasks.push_back(detail::write_items(writer, current));
+    const std::vector<Status> done = co_await gather(std::move(tasks));
+    if (!done[1]) {
+      co_return;  // nobody reads any more
+    }
+  }
+  Status outcome;
+  if (!batch) {
+    outcome = fail(std::move(batch.error()));
+  }
+  co_await writer.finish(std::move(outcome));
 }
 
 }  // namespace ica::rest
