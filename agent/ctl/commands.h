@@ -5,10 +5,16 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/ctl/flags.h"
 #include "common/base/asio.h"
+#include "common/cli/flags.h"
 
 namespace ica::ctl {
+
+using cli::flag_names;
+using cli::FlagKind;
+using cli::FlagSpec;
+using cli::FlagValues;
+using cli::ParsedFlags;
 
 inline constexpr std::string_view kProgram = "ipfs-cluster-ctl";
 inline constexpr std::string_view kDefaultHost = "/ip4/127.0.0.1/tcp/9094";

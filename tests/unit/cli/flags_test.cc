@@ -1,9 +1,9 @@
-#include "agent/ctl/flags.h"
+#include "common/cli/flags.h"
 
 #include <cstdlib>
 #include <doctest/doctest.h>
 
-namespace ica::ctl {
+namespace ica::cli {
 namespace {
 
 constexpr FlagSpec kFlags[] = {
@@ -72,4 +72,4 @@ TEST_CASE("a default from the environment") {
   ::unsetenv("ICA_TEST_SECRET");
 }
 
-}  // namespace ica::ctl
+}  // namespace ica::cli
