@@ -8,8 +8,6 @@ using store::Family;
 
 namespace {
 
-constexpr BytesView kTotalsKey = "crdt";
-
 Bytes tagged(char tag, BytesView rest) {
   Bytes out(1, tag);
   out += rest;

@@ -9,6 +9,9 @@
 
 namespace ica::crdt {
 
+// Where the totals stand in the family Meta.
+inline constexpr BytesView kTotalsKey = "crdt";
+
 // What is known of the DAG beyond the single blocks; small, held in memory and written in the batch
 // of each change.
 //

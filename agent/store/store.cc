@@ -352,6 +352,16 @@ Status Store::drop_all(Family family) {
   return {};
 }
 
+Status Store::compact(Family family) {
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const auto status = impl_->db().CompactRange(options, impl_->handle(family), nullptr, nullptr);
+  if (!status.ok()) {
+    return fail(impl_->error(status, "compacting"));
+  }
+  return {};
+}
+
 Status Store::checkpoint(const fs::path& directory) const {
   rocksdb::Checkpoint* raw = nullptr;
   auto status = rocksdb::Checkpoint::Create(&impl_->db(), &raw);

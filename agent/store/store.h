@@ -136,6 +136,8 @@ class Store {
                                  const SnapshotPtr& snapshot = nullptr) const;
   // Empties a family at once, whatever its size.
   Status drop_all(Family family);
+  // Rewrites a family so that what was deleted gives its space back. Takes as long as reading it.
+  Status compact(Family family);
   // A physical copy that can be opened by itself; hard links where possible.
   Status checkpoint(const std::filesystem::path& directory) const;
   Status flush();

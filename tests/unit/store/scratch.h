@@ -6,12 +6,18 @@
 
 namespace ica::test {
 
-// A folder that goes away with the object.
+// A folder that goes away with the object; in memory where that is possible, because most tests
+// sync often and do not care for the disk.
 class ScratchDir {
  public:
   ScratchDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "ica-test-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
+    std::string name = "/dev/shm/ica-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) {
+      name = (std::filesystem::temp_directory_path() / "ica-test-XXXXXX").string();
+      path_ = ::mkdtemp(name.data());
+    } else {
+      path_ = name;
+    }
   }
   ~ScratchDir() {
     std::error_code ec;
