@@ -1,4 +1,6 @@
 // Writes key-kinds.json: keys of every kind with a signature, and multihashes by many functions.
+//
+//	go run ./key_kinds > ../../vectors/key-kinds.json
 package main
 
 import (
@@ -36,12 +38,12 @@ func main() {
 		}
 		pb := must(crypto.MarshalPrivateKey(priv))
 		keys = append(keys, map[string]string{
-			"kind":                  k.name,
-			"private_base64":        base64.StdEncoding.EncodeToString(pb),
-			"public_protobuf_hex":   hex.EncodeToString(must(crypto.MarshalPublicKey(pub))),
-			"peer_id":               must(peer.IDFromPublicKey(pub)).String(),
-			"message":               string(msg),
-			"signature_hex":         hex.EncodeToString(must(priv.Sign(msg))),
+			"kind":                k.name,
+			"private_base64":      base64.StdEncoding.EncodeToString(pb),
+			"public_protobuf_hex": hex.EncodeToString(must(crypto.MarshalPublicKey(pub))),
+			"peer_id":             must(peer.IDFromPublicKey(pub)).String(),
+			"message":             string(msg),
+			"signature_hex":       hex.EncodeToString(must(priv.Sign(msg))),
 		})
 	}
 	var hashes []map[string]any

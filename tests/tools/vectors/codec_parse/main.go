@@ -1,10 +1,13 @@
 // Writes codec-parse.json: what the reference's libraries make of good and bad texts and bytes.
+//
+//	go run ./codec_parse > ../../vectors/codec-parse.json
 package main
 
 import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ipfs-cluster/ipfs-cluster/api"
@@ -32,7 +35,12 @@ func main() {
 	out := map[string][]entry{}
 	const id1 = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"
 	raw := []byte{0, 0, 1, 2, 3, 250, 251, 252, 253, 254, 255, 7}
+	codes := []mb.Encoding{}
 	for code := range mb.EncodingToStr {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	for _, code := range codes {
 		if code == mb.Base256Emoji || code == mb.Identity {
 			continue
 		}
@@ -49,11 +57,8 @@ func main() {
 	for _, t := range []string{"", "x", "***", "f0", "f0g", "fg0", "f00ö", "F0aB1", "bmfra", "bMFRA", "b1", "bm", "bmfr", "bmfrggz", "bmfr ggz",
 		"c", "cme======", "cme=====", "cme====a=", "cmfrggzdf", "cm=======", "cmfr=====", "cme======x", "bme\nfr", "vo0", "k0", "k00", "k!", "kZz", "kö", "K0aZ",
 		"z0", "z", "z111", "zö", "zI", "Z1", "m", "mA", "mAA", "mAA==", "MAA==", "MAA=", "MAAA=", "MAAA", "MA===", "MAA==A", "uAA-_", "uAA+/", "UAA-_", "mAA\nAA",
-		"0", "01", "00000000", "02", "0111111111", "b" + strings.Repeat("a", 30), "ba", "baa", "baaa", "baaaa", "baaaaa", "baaaaaa", "baaaaaaa", "b=", "b\xff\xff\xff"} {
+		"0", "01", "00000000", "02", "0111111111", "b" + strings.Repeat("a", 30), "ba", "baa", "baaa", "baaaa", "baaaaa", "baaaaaa", "baaaaaaa", "b="} {
 		_, b, err := mb.Decode(t)
-		if !json.Valid([]byte(`"x"`)) || strings.Contains(t, "\xff") {
-			continue
-		}
 		out["multibase_decode"] = append(out["multibase_decode"], entry{In: t, Bytes: hex.EncodeToString(b), Error: errText(err)})
 	}
 	v1 := "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
