@@ -1,5 +1,6 @@
 #include "common/http/client.h"
 
+#include <deque>
 #include <mutex>
 #include <pthread.h>
 #include <thread>
@@ -12,7 +13,7 @@ namespace ica::http {
 
 namespace {
 
-constexpr auto kIdleCheck = std::chrono::milliseconds(50);
+constexpr auto kCheck = std::chrono::milliseconds(50);
 constexpr auto kLongest = std::chrono::minutes(10);
 constexpr long kKeptConnections = 16;
 
@@ -89,10 +90,13 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
         apply(command);
       }
       commands.clear();
+      start_queued();
       int running = 0;
       curl_multi_perform(multi_, &running);
-      reap();
-      const auto wait = cut_idle();
+      if (reap() && !queued_.empty()) {
+        continue;  // there is room for the next
+      }
+      const auto wait = cut_late();
       curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr);
     }
     for (const auto& [easy, exchange] : active_) {
@@ -100,6 +104,10 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
       exchange->fail_with({Code::Cancelled, "context canceled"});
     }
     active_.clear();
+    for (const auto& exchange : queued_) {
+      exchange->fail_with({Code::Cancelled, "context canceled"});
+    }
+    queued_.clear();
     for (const Command& command : commands) {
       command.exchange->fail_with({Code::Cancelled, "context canceled"});
     }
@@ -117,26 +125,46 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
 
   void apply(Command& command) {
     ClientExchange& exchange = *command.exchange;
-    next_idle_check_ = {};  // its deadline may be the nearest now
+    next_check_ = {};  // its deadline may be the nearest now
     switch (command.kind) {
-      case Command::Add: {
-        if (auto prepared = exchange.prepare(options_); !prepared) {
-          exchange.fail_with(std::move(prepared).error());
-        } else if (curl_multi_add_handle(multi_, exchange.easy()) != CURLM_OK) {
-          exchange.fail_with({Code::Internal, "out of memory"});
-        } else {
-          active_.emplace(exchange.easy(), std::move(command.exchange));
-        }
+      case Command::Add:
+        queued_.push_back(std::move(command.exchange));
         return;
-      }
       case Command::Unpause:
         if (active_.contains(exchange.easy())) {
           exchange.resume();
         }
         return;
       case Command::Drop:
-        remove(exchange.easy());
+        if (!remove(exchange.easy())) {
+          std::erase(queued_, command.exchange);
+        }
         return;
+    }
+  }
+
+  // Requests wait here for a connection and not in libcurl, where each would cost 15 KiB.
+  void start_queued() {
+    for (auto it = queued_.begin();
+         it != queued_.end() && active_.size() < options_.max_connections;) {
+      const std::string origin((*it)->origin());
+      if (per_origin_[origin] >= options_.max_connections_per_host) {
+        ++it;
+        continue;
+      }
+      const std::shared_ptr<ClientExchange> exchange = std::move(*it);
+      it = queued_.erase(it);
+      if (auto prepared = exchange->prepare(options_); !prepared) {
+        exchange->fail_with(std::move(prepared).error());
+      } else if (curl_multi_add_handle(multi_, exchange->easy()) != CURLM_OK) {
+        exchange->fail_with({Code::Internal, "out of memory"});
+      } else {
+        active_.emplace(exchange->easy(), exchange);
+        ++per_origin_[origin];
+      }
+    }
+    if (queued_.empty()) {
+      std::erase_if(per_origin_, [](const auto& entry) { return entry.second == 0; });
     }
   }
 
@@ -147,48 +175,63 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
     }
     auto exchange = std::move(found->second);
     active_.erase(found);
+    --per_origin_[std::string(exchange->origin())];
     curl_multi_remove_handle(multi_, easy);
     return exchange;
   }
 
-  void reap() {
+  bool reap() {
     int left = 0;
+    bool ended = false;
     while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
       if (message->msg == CURLMSG_DONE) {
         const CURLcode code = message->data.result;
         CURL* easy = message->easy_handle;
         if (const auto exchange = remove(easy)) {
           exchange->complete(code);
+          ended = true;
         }
       }
     }
+    return ended;
   }
 
-  // Ends what has stood still for too long, and says how long to sleep at most.
-  std::chrono::milliseconds cut_idle() {
+  // Ends what has stood still or waited for too long, and says how long to sleep at most.
+  std::chrono::milliseconds cut_late() {
     const auto now = ClientExchange::Clock::now();
-    if (now < next_idle_check_ || active_.empty()) {
-      return active_.empty() ? kLongest
-                             : std::chrono::ceil<std::chrono::milliseconds>(next_idle_check_ - now);
+    if (active_.empty() && queued_.empty()) {
+      return kLongest;
+    }
+    if (now < next_check_) {
+      return std::chrono::ceil<std::chrono::milliseconds>(next_check_ - now);
     }
     auto next = now + kLongest;
-    std::vector<CURL*> cut;
+    std::vector<std::shared_ptr<ClientExchange>> idle, late;
     for (const auto& [easy, exchange] : active_) {
       if (const auto deadline = exchange->idle_deadline()) {
         if (*deadline <= now) {
-          cut.push_back(easy);
+          idle.push_back(exchange);
         }
         next = std::min(next, *deadline);
       }
     }
-    for (CURL* easy : cut) {
-      if (const auto exchange = remove(easy)) {
-        exchange->fail_with({Code::Timeout, "i/o timeout"});
+    for (const auto& exchange : queued_) {
+      if (exchange->deadline() <= now) {
+        late.push_back(exchange);
       }
+      next = std::min(next, exchange->deadline());
+    }
+    for (const auto& exchange : idle) {
+      remove(exchange->easy());
+      exchange->fail_with({Code::Timeout, "i/o timeout"});
+    }
+    for (const auto& exchange : late) {
+      std::erase(queued_, exchange);
+      exchange->fail_with({Code::Timeout, "context deadline exceeded"});
     }
     // Traffic moves a deadline only away; what brings one near is a command, which looks again.
-    next_idle_check_ = std::max(next, now + kIdleCheck);
-    return std::chrono::ceil<std::chrono::milliseconds>(next_idle_check_ - now);
+    next_check_ = std::max(next, now + kCheck);
+    return std::chrono::ceil<std::chrono::milliseconds>(next_check_ - now);
   }
 
   const ClientOptions options_;
@@ -200,7 +243,9 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
   std::thread thread_;
   // The thread's own.
   std::unordered_map<CURL*, std::shared_ptr<ClientExchange>> active_;
-  ClientExchange::Clock::time_point next_idle_check_{};
+  std::deque<std::shared_ptr<ClientExchange>> queued_;
+  std::unordered_map<std::string, size_t> per_origin_;
+  ClientExchange::Clock::time_point next_check_{};
 };
 
 struct Cancel {

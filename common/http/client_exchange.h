@@ -43,6 +43,10 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
 
   // The driver's thread only.
   Status prepare(const ClientOptions& options);
+  // "http://host:port": what connections are counted by.
+  std::string_view origin() const;
+  // Of request.timeout; far away when there is none.
+  Clock::time_point deadline() const { return deadline_; }
   CURL* easy() const { return easy_; }
   void complete(CURLcode code);
   void resume();
@@ -92,6 +96,7 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
   const std::weak_ptr<ClientDriver> driver_;
   CURL* easy_ = nullptr;
   curl_slist* header_list_ = nullptr;
+  const Clock::time_point deadline_;
   std::array<char, CURL_ERROR_SIZE> words_{};  // libcurl's, for errors that have no better ones
   std::string dialed_;                         // "tcp 127.0.0.1:5001": the first address tried
   size_t header_bytes_ = 0;

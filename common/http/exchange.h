@@ -19,6 +19,10 @@ inline int64_t now_ns() {
       .count();
 }
 
+// "Date: ...\r\n", made once a second and thread.
+std::string_view date_line();
+void append_field(std::string& out, std::string_view name, std::string_view value);
+
 // A request being answered.
 struct Connection::Exchange {
   Request request;

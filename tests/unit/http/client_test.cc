@@ -346,6 +346,30 @@ TEST_CASE("client: the pool bounds connections and reuses them") {
   CHECK(server.server().stats().accepted <= 4);
 }
 
+TEST_CASE("client: a deadline also holds while waiting for a connection") {
+  TestServer server(never);
+  Client client({.max_connections = 1});
+  StopSource stop;
+  auto first =
+      asio::co_spawn(server.loop().context(), client.fetch(get(server.url("/")), stop.get_token()),
+                     asio::use_future);
+  REQUIRE(eventually([&] { return server.server().stats().requests == 1; }));
+  ClientRequest request = get(server.url("/"));
+  request.timeout = 100ms;
+  const auto waited = server.loop().run(client.fetch(request));
+  REQUIRE_FALSE(waited);
+  CHECK(waited.error().code() == Code::Timeout);
+  StopSource other;
+  auto queued =
+      asio::co_spawn(server.loop().context(), client.fetch(get(server.url("/")), other.get_token()),
+                     asio::use_future);
+  other.request_stop();
+  CHECK(queued.get().error().code() == Code::Cancelled);
+  CHECK(server.server().stats().requests == 1);
+  stop.request_stop();
+  CHECK(first.get().error().code() == Code::Cancelled);
+}
+
 TEST_CASE("client: a kept connection that the server closed is replaced") {
   auto server = std::make_unique<TestServer>(show);
   const uint16_t port = server->port();
