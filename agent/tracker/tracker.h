@@ -36,7 +36,8 @@ struct TrackedPin {
 struct TrackerCounts {
   uint64_t pinned = 0, pinning = 0, pin_queued = 0, pin_error = 0;
   uint64_t unpinning = 0, unpin_queued = 0, unpin_error = 0;
-  uint64_t remote = 0, unexpectedly_unpinned = 0;
+  uint64_t remote = 0, sharded = 0, unexpectedly_unpinned = 0;
+  uint64_t ipfs_pins = 0;    // in Kubo's own list when it was last read
   Duration oldest_queued{};  // age of the oldest item that waits
 };
 
@@ -58,9 +59,14 @@ class Tracker {
   virtual Result<TrackedPin> status(const Cid& cid) const = 0;
   // Costs what it returns: statuses with an index entry are found by it.
   virtual std::unique_ptr<StatusCursor> status_all(api::StatusFilter filter) const = 0;
-  // Queues a failed or missing pin again; other statuses are returned as they are.
+  // As status(), but what should be pinned and has no operation is asked of Kubo, as the reference
+  // does for one CID: unexpectedly_unpinned when Kubo has lost it (the index learns it),
+  // cluster_error with Kubo's words when it does not answer within 15 s.
+  virtual Task<Result<TrackedPin>> check(Cid cid, StopToken stop) = 0;
+  // Checks, then queues a failed or missing pin again; other statuses are returned as they are.
   virtual Task<Result<TrackedPin>> recover(Cid cid) = 0;
-  // All failed or missing ones; `on_batch` gets what was queued again.
+  // All that the index knows as failed or missing; `on_batch` gets what was queued again. Starts a
+  // reconcile() behind itself, so that what Kubo lost unnoticed is queued a little later.
   virtual Task<Status> recover_all(std::function<Task<Status>(std::vector<TrackedPin>)> on_batch,
                                    StopToken stop) = 0;
   // Reads Kubo's pin list and finds what it lost or holds beyond the index.
