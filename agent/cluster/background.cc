@@ -161,7 +161,11 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
 
   static Task<void> alert_loop(Self self) {
     const StopToken token = self->stop.get_token();
-    while (co_await sleep_for(self->parts.config.monitor.check_interval, token)) {
+    while (true) {
+      const Status slept = co_await sleep_for(self->parts.config.monitor.check_interval, token);
+      if (!slept) {
+        co_return;
+      }
       for (const api::Alert& alert : self->parts.monitor.check()) {
         log_warn("monitor", "metric {} of peer {} has expired", alert.metric.name,
                  alert.metric.peer);
@@ -171,7 +175,11 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
 
   static Task<void> expiry_loop(Self self) {
     const StopToken token = self->stop.get_token();
-    while (co_await sleep_for(self->parts.config.cluster.state_sync_interval, token)) {
+    while (true) {
+      const Status slept = co_await sleep_for(self->parts.config.cluster.state_sync_interval, token);
+      if (!slept) {
+        co_return;
+      }
       auto removed = co_await self->cluster.remove_expired(token);
       if (!removed) {
         log_error("cluster", "removing expired pins: {}", removed.error().message());
@@ -183,7 +191,7 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
 
   static Task<void> recover_loop(Self self) {
     const StopToken token = self->stop.get_token();
-    do {
+    while (true) {
       const Status compared = co_await self->parts.tracker.reconcile(token);
       if (!compared && !token.stop_requested()) {
         log_warn("pintracker", "comparing with IPFS: {}", compared.error().message());
@@ -192,7 +200,11 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
       if (!recovered && !token.stop_requested()) {
         log_warn("pintracker", "recovering: {}", recovered.error().message());
       }
-    } while (co_await sleep_for(self->parts.config.cluster.pin_recover_interval, token));
+      const Status slept = co_await sleep_for(self->parts.config.cluster.pin_recover_interval, token);
+      if (!slept) {
+        co_return;
+      }
+    }
   }
 
   static Task<void> wait_all(Self self) {

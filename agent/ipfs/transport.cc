@@ -307,7 +307,8 @@ Task<void> Transport::probe_until_answer(std::shared_ptr<Transport> self) {
                outcome.error().message());
     }
     const Duration delay = self->breaker_.next_delay();
-    if (!co_await sleep_for(delay, stop)) {
+    const Status slept = co_await sleep_for(delay, stop);
+    if (!slept) {
       co_return;
     }
   }

@@ -60,7 +60,8 @@ Task<void> Watchdog::watch(std::shared_ptr<Watchdog> self) {
         co_return;
       }
     }
-    if (!co_await sleep_for(left, self->done_.get_token())) {
+    const Status slept = co_await sleep_for(left, self->done_.get_token());
+    if (!slept) {
       co_return;
     }
   }

@@ -66,9 +66,6 @@ void PinTracker::start() {
     self->started_ = true;
     self->timer_ = std::make_unique<asio::steady_timer>(self->executors_.state);
     self->pump();
-    if (self->options_.reconcile_interval > Duration::zero()) {
-      spawn(self->executors_.net, maintain(self), "the tracker's maintenance");
-    }
   });
 }
 

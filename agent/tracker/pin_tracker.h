@@ -21,8 +21,6 @@ struct PinTrackerOptions {
   int concurrent_pins = 10;
   int concurrent_unpins = 1;
   RetryPolicy retry;  // priority_pin_max_age, priority_pin_max_retries, pin_recover_interval
-  // Reconcile when Kubo first answers and then this often; zero: only when asked to.
-  Duration reconcile_interval = std::chrono::minutes(12);
   // An operation that finds Kubo away waits this long for it before it fails.
   Duration away_wait = std::chrono::seconds(2);
   // How often an absent Kubo is looked for (a flag of the connector is read, nothing is sent).
@@ -129,8 +127,6 @@ class PinTracker final : public Tracker,
   static Task<Status> reconcile_as(Self self, Due due, StopToken stop);
   static Task<Status> read_ipfs_pins(Self self, StopToken stop);
   static Task<Status> compare(Self self, store::SnapshotPtr before, Due due, StopToken stop);
-  static Task<void> maintain(Self self);
-  static Task<Status> reconcile_if_needed(Self self);
   static Task<void> reconcile_behind(Self self);
 
   // Views (any thread).
@@ -166,6 +162,7 @@ class PinTracker final : public Tracker,
   std::unique_ptr<asio::steady_timer> timer_;
 
   std::atomic<bool> reconciling_ = false;
+  std::atomic<int64_t> reconciled_ = 0;  // UNIX nanoseconds of the last comparison; 0: none
   std::atomic<uint64_t> ipfs_pins_ = 0;
   std::atomic<int64_t> oldest_due_ = 0;
   StopSource stop_;

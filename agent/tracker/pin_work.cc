@@ -277,8 +277,11 @@ void PinTracker::apply_outcomes() {
       next = row_after_failure(*row, *op, outcome.error());
       status = next->status;
       inserted.push_back(queue_key(*next));
-      log_info(kLog, "{} {} failed, will be tried again: {}", op->to_pin ? "pinning" : "unpinning",
-               op->cid, next->error);
+      static LogLimiter limiter;
+      if (limiter.allow(ipfs::to_string(next->reason))) {
+        log_info(kLog, "{} {} failed, will be tried again: {}", op->to_pin ? "pinning" : "unpinning",
+                 op->cid, next->error);
+      }
     } else if (op->to_pin) {
       status = TrackerStatus::Pinned;
     } else if (row->status == TrackerStatus::Remote || row->status == TrackerStatus::Sharded) {

@@ -15,6 +15,8 @@ using store::Family;
 
 constexpr std::string_view kLog = "pintracker";
 constexpr size_t kBatch = 1000;
+// How long a comparison with Kubo's list counts as just made.
+constexpr Duration kFreshList = std::chrono::minutes(1);
 
 bool recoverable(TrackerStatus status) {
   return status == TrackerStatus::PinError || status == TrackerStatus::UnpinError ||
@@ -44,7 +46,8 @@ struct PassStop {
 };
 
 Task<void> stop_later(StopSource source, Duration limit, StopToken done) {
-  if (co_await sleep_for(limit, done)) {
+  const Status slept = co_await sleep_for(limit, done);
+  if (slept) {
     source.request_stop();
   }
 }
@@ -131,7 +134,8 @@ Task<Status> PinTracker::recover_all(std::function<Task<Status>(std::vector<Trac
       }
       auto queued = co_await run_on(self->executors_.state, requeue(self, std::move(cids)));
       if (!queued.empty()) {
-        CO_TRY_VOID(co_await on_batch(std::move(queued)));
+        const Status taken = co_await on_batch(std::move(queued));
+        CO_TRY_VOID(taken);
       }
     }
   }
@@ -244,6 +248,9 @@ Task<Status> PinTracker::reconcile_as(Self self, Due due, StopToken stop) {
   if (auto dropped = self->store_.drop_all(Family::IpfsPins); !dropped && outcome) {
     outcome = dropped;
   }
+  if (outcome) {
+    self->reconciled_ = self->clock_.now().unix_nanos();
+  }
   self->reconciling_ = false;
   co_return outcome;
 }
@@ -322,39 +329,16 @@ Task<Status> PinTracker::compare(Self self, store::SnapshotPtr before, Due due, 
   co_return fail(Code::Cancelled, "cancelled");
 }
 
-Task<Status> PinTracker::reconcile_if_needed(Self self) {
-  const auto counts = self->counts();
-  if (counts.pinned + counts.unexpectedly_unpinned == 0) {
-    co_return Status();  // nothing that Kubo could have lost
-  }
-  Status outcome = co_await reconcile_as(self, Due::Now, self->stop_.get_token());
-  if (!outcome && outcome.error().code() != Code::Busy &&
-      outcome.error().code() != Code::Cancelled) {
-    log_warn(kLog, "comparing with the pins of IPFS: {}", outcome.error().message());
-  }
-  co_return outcome;
-}
-
 Task<void> PinTracker::reconcile_behind(Self self) {
-  (void)co_await reconcile_if_needed(self);
-}
-
-Task<void> PinTracker::maintain(Self self) {
-  const StopToken stop = self->stop_.get_token();
-  const Duration interval = self->options_.reconcile_interval;
-  while (!stop.stop_requested()) {
-    while (!self->connector_->reachable()) {
-      if (!co_await sleep_for(self->options_.away_poll, stop)) {
-        co_return;
-      }
-    }
-    const Status outcome = co_await reconcile_if_needed(self);
-    // A list that broke off says nothing; not a reason to wait for the next regular time.
-    const Duration pause =
-        outcome ? interval : std::min<Duration>(interval, std::chrono::seconds(30));
-    if (!co_await sleep_for(pause, stop)) {
-      co_return;
-    }
+  const auto counts = self->counts();
+  const int64_t last = self->reconciled_;
+  if (counts.pinned + counts.unexpectedly_unpinned == 0 ||
+      (last != 0 && self->clock_.now().unix_nanos() - last < kFreshList.count())) {
+    co_return;  // nothing that Kubo could have lost, or looked at a moment ago
+  }
+  const Status outcome = co_await reconcile_as(self, Due::Now, self->stop_.get_token());
+  if (!outcome && outcome.error().code() != Code::Busy && outcome.error().code() != Code::Cancelled) {
+    log_warn(kLog, "comparing with the pins of IPFS: {}", outcome.error().message());
   }
 }
 
