@@ -18,7 +18,9 @@ api::Pin elsewhere(const Cid& cid, Time now) {
   return pin;
 }
 
-Task<Status> done() { co_return Status(); }
+Task<Status> done() {
+  co_return Status();
+}
 
 uint64_t queue_size(const store::Store& store) {
   uint64_t n = 0;

@@ -1,7 +1,6 @@
-#include <deque>
-
 #include "agent/tracker/schedule.h"
 
+#include <deque>
 #include <doctest/doctest.h>
 
 using namespace ica;
