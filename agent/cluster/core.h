@@ -23,7 +23,7 @@ struct Cluster::Core {
   api::PinInfoShort short_info(const PeerId& peer, api::TrackerStatus status, Time when) const;
   // The same of this peer, whose name is known without a ping.
   api::PinInfoShort own_info() const;
-  api::PinInfo to_info(const tracker::TrackedPin& tracked) const;
+  api::PinInfo to_info(tracker::TrackedPin tracked) const;
 };
 
 using CorePtr = std::shared_ptr<Cluster::Core>;

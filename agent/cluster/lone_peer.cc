@@ -69,8 +69,8 @@ LonePeer::LonePeer(const PeerId& self, const std::vector<Multiaddr>& listen) {
   }
 }
 
-Task<Result<api::Id>> LonePeer::join(PeerId peer, Duration, StopToken) {
-  co_return unknown(peer);
+Task<Result<api::Id>> LonePeer::join(PeerId, Duration, StopToken) {
+  co_return fail(Code::Unavailable, "failed to find any peer in table");
 }
 Task<Result<api::Id>> LonePeer::id(PeerId peer, Duration, StopToken) {
   co_return unknown(peer);

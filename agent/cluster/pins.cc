@@ -283,7 +283,7 @@ Result<std::vector<PeerId>> allocate(const Cluster::Core& core, const api::Pin& 
   }
   auto peers = allocator::allocate(request, metrics, allocate_by);
   if (!peers) {
-    log_error("cluster", "cannot allocate {}: {}", pin.cid, peers.error().message());
+    log_warn("cluster", "cannot allocate {}: {}", pin.cid, peers.error().message());
   }
   return peers;
 }

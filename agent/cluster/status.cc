@@ -69,6 +69,22 @@ class TrackedStream {
   bool done_ = false;
 };
 
+// An unpin goes on after its pin has left the pinset; it is then shown as of the time of the unpin.
+void complete(api::Pin& pin, const tracker::LocalStatus& local) {
+  switch (local.status) {
+    case api::TrackerStatus::UnpinQueued:
+    case api::TrackerStatus::Unpinning:
+    case api::TrackerStatus::UnpinError:
+      pin.allocations.present = true;
+      if (pin.timestamp.is_zero()) {
+        pin.timestamp = local.timestamp;
+      }
+      break;
+    default:
+      break;
+  }
+}
+
 void fill(api::PinInfoShort& info, tracker::LocalStatus&& local) {
   info.status = local.status;
   info.timestamp = local.timestamp;
@@ -86,8 +102,8 @@ class OwnInfoStream final : public Stream<api::PinInfo> {
     CO_TRY(auto page, co_await tracked_.next());
     std::vector<api::PinInfo> out;
     out.reserve(page.size());
-    for (const auto& item : page) {
-      out.push_back(core_->to_info(item));
+    for (auto& item : page) {
+      out.push_back(core_->to_info(std::move(item)));
     }
     co_return out;
   }
@@ -113,7 +129,7 @@ class OwnGlobalStream final : public Stream<api::GlobalPinInfo> {
     if (!page) {
       const Code code = page.error().code();
       if (lenient_ && (code == Code::Unavailable || code == Code::Timeout)) {
-        log_error("cluster", "status of this peer: {}", page.error().message());
+        log_warn("cluster", "status of this peer: {}", page.error().message());
         co_return std::vector<api::GlobalPinInfo>();
       }
       co_return fail(std::move(page.error()));
@@ -128,6 +144,7 @@ class OwnGlobalStream final : public Stream<api::GlobalPinInfo> {
 
  private:
   api::GlobalPinInfo convert(tracker::TrackedPin&& item) const {
+    complete(item.pin, item.local);
     api::GlobalPinInfo out;
     out.cid = std::move(item.pin.cid);
     out.name = std::move(item.pin.options.name);
@@ -273,8 +290,8 @@ class RecoverStream final : public Stream<api::PinInfo> {
                                  std::vector<tracker::TrackedPin> batch) {
     Item item;
     item.batch.reserve(batch.size());
-    for (const auto& tracked : batch) {
-      item.batch.push_back(core->to_info(tracked));
+    for (auto& tracked : batch) {
+      item.batch.push_back(core->to_info(std::move(tracked)));
     }
     co_return co_await send(channel, std::move(item));
   }
@@ -319,20 +336,8 @@ class ToGlobalStream final : public Stream<api::GlobalPinInfo> {
 };
 
 Task<Result<api::PinInfo>> own_status_in(CorePtr core, Cid cid, StopToken stop) {
-  CO_TRY(auto tracked, core->parts.tracker.status(cid));
-  api::PinInfo info = core->to_info(tracked);
-  const auto status = static_cast<uint32_t>(info.info.status);
-  if ((status & kNeedsKubo) != 0 && !core->parts.connector.reachable()) {
-    const api::PinMode mode = tracked.pin.max_depth == api::kMaxDepthDirect
-                                  ? api::PinMode::Direct
-                                  : api::PinMode::Recursive;
-    auto kind = co_await core->parts.connector.pin_status(cid, mode, stop);
-    if (!kind) {
-      info.info.status = api::TrackerStatus::ClusterError;
-      info.info.error = kind.error().message();
-    }
-  }
-  co_return info;
+  CO_TRY(auto tracked, co_await core->parts.tracker.check(std::move(cid), std::move(stop)));
+  co_return core->to_info(std::move(tracked));
 }
 
 Task<Result<api::PinInfo>> own_recover_in(CorePtr core, Cid cid, StopToken stop) {
@@ -346,7 +351,7 @@ Task<Result<api::PinInfo>> own_recover_in(CorePtr core, Cid cid, StopToken stop)
     }
   }
   CO_TRY(auto tracked, co_await core->parts.tracker.recover(std::move(cid)));
-  co_return core->to_info(tracked);
+  co_return core->to_info(std::move(tracked));
 }
 
 enum class Question { Status, Recover };
@@ -457,17 +462,18 @@ api::PinInfoShort Cluster::Core::own_info() const {
   return info;
 }
 
-api::PinInfo Cluster::Core::to_info(const tracker::TrackedPin& tracked) const {
+api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked) const {
+  complete(tracked.pin, tracked.local);
   api::PinInfo out;
-  out.cid = tracked.pin.cid;
-  out.name = tracked.pin.options.name;
+  out.cid = std::move(tracked.pin.cid);
+  out.name = std::move(tracked.pin.options.name);
   out.peer = parts.self;
-  out.allocations = tracked.pin.allocations;
-  out.origins = tracked.pin.options.origins;
+  out.allocations = std::move(tracked.pin.allocations);
+  out.origins = std::move(tracked.pin.options.origins);
   out.created = tracked.pin.timestamp;
-  out.metadata = tracked.pin.options.metadata;
+  out.metadata = std::move(tracked.pin.options.metadata);
   out.info = own_info();
-  fill(out.info, tracker::LocalStatus(tracked.local));
+  fill(out.info, std::move(tracked.local));
   return out;
 }
 

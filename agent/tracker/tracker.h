@@ -62,7 +62,7 @@ class Tracker {
   // As status(), but what should be pinned and has no operation is asked of Kubo, as the reference
   // does for one CID: unexpectedly_unpinned when Kubo has lost it (the index learns it),
   // cluster_error with Kubo's words when it does not answer within 15 s.
-  virtual Task<Result<TrackedPin>> check(Cid cid, StopToken stop) = 0;
+  virtual Task<Result<TrackedPin>> check(Cid cid, StopToken) { co_return status(cid); }
   // Checks, then queues a failed or missing pin again; other statuses are returned as they are.
   virtual Task<Result<TrackedPin>> recover(Cid cid) = 0;
   // All that the index knows as failed or missing; `on_batch` gets what was queued again. Starts a

@@ -203,7 +203,7 @@ TEST_CASE("status of one CID, alone") {
   REQUIRE(peer.await(peer.use_cases().pin(pin_of(1))));
   auto pinned = peer.await(peer.use_cases().status(cid_number(1), {}));
   CHECK(pinned->peer_map.begin()->second.status == api::TrackerStatus::Pinned);
-  peer.kubo.down = true;
+  peer.tracker.kubo_error = "connection refused";
   auto blind = peer.await(peer.use_cases().status(cid_number(1), {}));
   REQUIRE(blind);
   CHECK(blind->peer_map.begin()->second.status == api::TrackerStatus::ClusterError);

@@ -121,6 +121,14 @@ class FakeTracker final : public tracker::Tracker {
                            : api::TrackerStatus::Remote;
     return out;
   }
+  Task<Result<tracker::TrackedPin>> check(Cid cid, StopToken) override {
+    auto item = status(cid).value();
+    if (kubo_error && item.local.status == api::TrackerStatus::Pinned) {
+      item.local.status = api::TrackerStatus::ClusterError;
+      item.local.error = *kubo_error;
+    }
+    co_return item;
+  }
   std::unique_ptr<tracker::StatusCursor> status_all(api::StatusFilter filter) const override {
     std::vector<tracker::TrackedPin> items;
     for (const auto& [cid, pin] : pinset_.pins) {
@@ -160,6 +168,7 @@ class FakeTracker final : public tracker::Tracker {
   tracker::TrackerCounts counts() const override { return {}; }
 
   std::map<Cid, tracker::LocalStatus> local;
+  std::optional<std::string> kubo_error;
 
  private:
   static bool needs_recovery(api::TrackerStatus status) {
