@@ -33,8 +33,8 @@ constexpr cli::FlagSpec kHelpFlag = {.names = "help, h", .usage = "show help"};
 
 std::vector<Command> all_commands() {
   std::vector<Command> all;
-  for (const auto part :
-       {init_commands(), identity_commands(), config_commands(), health_commands()}) {
+  for (const auto part : {init_commands(), daemon_commands(), state_commands(), identity_commands(),
+                          config_commands(), health_commands()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

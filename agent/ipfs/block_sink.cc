@@ -143,7 +143,12 @@ class HttpBlockSink final : public BlockSink {
         "Content-Type: application/octet-stream\r\n\r\n",
         written_ == 0 ? "" : "\r\n", boundary_, block.cid.text());
     part += block.data;
-    co_return co_await send(std::move(part));
+    const size_t size = block.data.size();
+    Status sent = co_await send(std::move(part));
+    if (sent) {
+      transport_->counter().add_block(size);
+    }
+    co_return sent;
   }
 
   Task<Status> finish() override {

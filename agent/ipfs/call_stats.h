@@ -19,4 +19,9 @@ struct CallStats {
   std::array<uint64_t, kCallBuckets.size() + 1> buckets{};  // not cumulative
 };
 
+struct BlockStats {
+  uint64_t blocks = 0;
+  uint64_t bytes = 0;
+};
+
 }  // namespace ica::ipfs

@@ -22,6 +22,10 @@ std::string_view to_string(Reason reason) {
   ICA_UNREACHABLE();
 }
 
+Task<Result<uint64_t>> Connector::repo_objects(StopToken) {
+  co_return fail(Code::Unsupported, "objects are not counted");
+}
+
 Reason Connector::reason_of(const Error& error, const PinProgress& progress) {
   switch (error.code()) {
     case Code::Cancelled:

@@ -89,6 +89,9 @@ class Connector {
   virtual Task<Result<std::unique_ptr<BatchStream<ListedPin>>>> pin_ls(std::string type,
                                                                        StopToken stop) = 0;
   virtual Task<Result<RepoStat>> repo_stat(StopToken stop) = 0;
+  // How many objects the repository holds. Kubo reads its whole index for that: ask seldom.
+  // Unsupported where it cannot be told.
+  virtual Task<Result<uint64_t>> repo_objects(StopToken stop);
   virtual Task<Result<std::vector<api::RepoGcKey>>> repo_gc(StopToken stop) = 0;
   virtual Task<Result<std::vector<PeerId>>> swarm_peers(StopToken stop) = 0;
   virtual Task<Status> swarm_connect(Multiaddr address, StopToken stop) = 0;
@@ -105,6 +108,8 @@ class Connector {
   virtual bool reachable() const = 0;
   // Calls so far, by verb and outcome; for metrics.
   virtual std::vector<CallStats> call_stats() const = 0;
+  // Blocks handed to Kubo so far; for metrics.
+  virtual BlockStats block_stats() const { return {}; }
   // Why `pin` failed, from its error and how far it had come.
   static Reason reason_of(const Error& error, const PinProgress& progress = {});
 };

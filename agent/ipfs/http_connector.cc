@@ -61,6 +61,10 @@ bool HttpConnector::reachable() const {
   return transport_->breaker().reachable();
 }
 
+BlockStats HttpConnector::block_stats() const {
+  return transport_->counter().blocks();
+}
+
 std::vector<CallStats> HttpConnector::call_stats() const {
   return transport_->counter().snapshot();
 }
@@ -119,6 +123,14 @@ Task<Result<RepoStat>> HttpConnector::repo_stat(StopToken stop) {
          co_await transport->call(Verb::RepoStat, "repo/stat?size-only=true",
                                   transport->options().request_timeout, kMaxSmallBody, stop));
   co_return parse_repo_stat(body);
+}
+
+Task<Result<uint64_t>> HttpConnector::repo_objects(StopToken stop) {
+  auto transport = transport_;
+  CO_TRY(const Bytes body,
+         co_await transport->call(Verb::RepoStat, "repo/stat", transport->options().repogc_timeout,
+                                  kMaxSmallBody, stop));
+  co_return parse_repo_objects(body);
 }
 
 namespace {

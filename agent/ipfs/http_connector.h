@@ -46,6 +46,7 @@ class HttpConnector final : public Connector {
   Task<Result<std::unique_ptr<BatchStream<ListedPin>>>> pin_ls(std::string type,
                                                                StopToken stop) override;
   Task<Result<RepoStat>> repo_stat(StopToken stop) override;
+  Task<Result<uint64_t>> repo_objects(StopToken stop) override;
   Task<Result<std::vector<api::RepoGcKey>>> repo_gc(StopToken stop) override;
   Task<Result<std::vector<PeerId>>> swarm_peers(StopToken stop) override;
   Task<Status> swarm_connect(Multiaddr address, StopToken stop) override;
@@ -56,6 +57,7 @@ class HttpConnector final : public Connector {
   Task<Result<std::unique_ptr<BlockSink>>> block_put_stream(StopToken stop) override;
   bool reachable() const override;
   std::vector<CallStats> call_stats() const override;
+  BlockStats block_stats() const override;
 
  private:
   std::shared_ptr<Transport> transport_;

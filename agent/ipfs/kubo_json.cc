@@ -132,6 +132,11 @@ Result<RepoStat> parse_repo_stat(std::string_view body) {
   return RepoStat{number_field(json, "RepoSize"), number_field(json, "StorageMax")};
 }
 
+Result<uint64_t> parse_repo_objects(std::string_view body) {
+  TRY(const Json json, parse_object(body, "repo/stat"));
+  return number_field(json, "NumObjects");
+}
+
 Result<std::vector<PeerId>> parse_swarm_peers(std::string_view body) {
   TRY(const Json json, parse_object(body, "swarm/peers"));
   std::vector<PeerId> peers;

@@ -35,6 +35,7 @@ std::optional<std::string> error_message(std::string_view body);
 Result<api::IpfsId> parse_id(std::string_view body);
 Result<std::string> parse_version(std::string_view body);
 Result<RepoStat> parse_repo_stat(std::string_view body);
+Result<uint64_t> parse_repo_objects(std::string_view body);
 Result<std::vector<PeerId>> parse_swarm_peers(std::string_view body);
 // The Path of an answer to `resolve`, and the CID in it.
 Result<Cid> parse_resolve(std::string_view body);

@@ -47,6 +47,16 @@ void CallCounter::add(Verb verb, Outcome outcome, Duration took) {
   ++series.buckets[bucket];
 }
 
+void CallCounter::add_block(size_t size) {
+  blocks_.fetch_add(1, std::memory_order_relaxed);
+  block_bytes_.fetch_add(size, std::memory_order_relaxed);
+}
+
+BlockStats CallCounter::blocks() const {
+  return {.blocks = blocks_.load(std::memory_order_relaxed),
+          .bytes = block_bytes_.load(std::memory_order_relaxed)};
+}
+
 std::vector<CallStats> CallCounter::snapshot() const {
   std::vector<CallStats> result;
   const std::lock_guard lock(mutex_);

@@ -39,8 +39,12 @@ class CallCounter {
  public:
   void add(Verb verb, Outcome outcome, Duration took);
   std::vector<CallStats> snapshot() const;  // only series with calls
+  void add_block(size_t size);
+  BlockStats blocks() const;
 
  private:
+  std::atomic<uint64_t> blocks_ = 0;
+  std::atomic<uint64_t> block_bytes_ = 0;
   mutable std::mutex mutex_;
   std::array<std::array<CallStats, kOutcomes>, kVerbs> series_{};
 };

@@ -1,0 +1,283 @@
+#include "agent/cmd/daemon.h"
+
+#include "agent/adder/adder.h"
+#include "agent/cluster/background.h"
+#include "agent/cmd/gauges.h"
+#include "agent/cmd/notify.h"
+#include "agent/cmd/peer_state.h"
+#include "agent/rest/rest.h"
+#include "agent/telemetry/health_server.h"
+#include "common/api/peer.h"
+#include "common/base/async.h"
+#include "common/base/log.h"
+
+namespace ica::cmd {
+namespace {
+
+constexpr std::string_view kComponent = "service";
+constexpr Duration kBeat = std::chrono::seconds(5);
+constexpr Duration kPoll = std::chrono::milliseconds(200);
+constexpr Duration kAnswerGrace = std::chrono::milliseconds(400);
+
+telemetry::BlockValues block_values(const ipfs::Connector& connector) {
+  telemetry::BlockValues values;
+  for (const auto& calls : connector.call_stats()) {
+    if (calls.verb == "block/put") {
+      values.requests += calls.count;
+      values.failed += calls.outcome == "ok" ? 0 : calls.count;
+    }
+  }
+  const auto blocks = connector.block_stats();
+  values.blocks = blocks.blocks;
+  values.bytes = blocks.bytes;
+  return values;
+}
+
+}  // namespace
+
+// In the order of construction; destroyed in the opposite one.
+struct Daemon::Parts {
+  Parts(config::Config c, config::Identity i) : config(std::move(c)), identity(std::move(i)) {}
+
+  const config::Config config;
+  const config::Identity identity;
+  SystemClock clock;
+  telemetry::Health health;
+  std::unique_ptr<telemetry::HealthServer> health_server;
+  Runtime runtime;
+  PeerState state;
+  monitor::Monitor monitor{clock};
+  std::unique_ptr<cluster::LonePeer> peers;
+  std::unique_ptr<cluster::Cluster> cluster;
+  std::unique_ptr<cluster::Background> background;
+  std::unique_ptr<rest::RestApi> rest;
+  std::shared_ptr<Gauges> gauges;
+  StopSource stop;
+  std::atomic<int> loops{0};
+
+  Status start_health();
+  Status open_state();
+  Status start_cluster();
+  Status start_apis();
+  void start_loops();
+  telemetry::Sources sources();
+
+  void launch(Task<void> loop, const char* what);
+  static Task<void> counted(Parts* self, Task<void> loop);
+  static Task<void> beat(Parts* self);
+  static Task<void> announce(Parts* self);
+  static Task<void> shut_down(Parts* self);
+};
+
+Status Daemon::Parts::start_health() {
+  health_server = std::make_unique<telemetry::HealthServer>(health, config.metrics.enable_stats);
+  const auto& address = config.metrics.prometheus_endpoint;
+  const auto port = health_server->start(address);
+  if (!port && config.metrics.enable_stats) {
+    return fail(port.error());
+  }
+  if (!port) {  // the reference would not listen at all
+    log_warn("metrics", "no health checks: {}", port.error().message());
+  } else if (config.metrics.enable_stats) {
+    log_info("metrics", "stats collection enabled on {}", address);
+  }
+  return {};
+}
+
+Status Daemon::Parts::open_state() {
+  TRY_VOID(state.open(config.resolve(config.agent.folder), config, identity.id, runtime, clock));
+  health.set_kubo([this] { return state.connector->reachable(); });
+  health.set_store_open(true);
+  return {};
+}
+
+Status Daemon::Parts::start_cluster() {
+  peers = std::make_unique<cluster::LonePeer>(identity.id, config.cluster.listen_multiaddress);
+  cluster::Parts parts{.self = identity.id,
+                       .config = config,
+                       .clock = clock,
+                       .pinset = *state.pinset,
+                       .tracker = *state.tracker,
+                       .connector = *state.connector,
+                       .monitor = monitor,
+                       .peers = *peers,
+                       .importer = adder::add,
+                       .disk = runtime.disk(),
+                       .snapshot = [this] { return state.store->snapshot(); }};
+  cluster = std::make_unique<cluster::Cluster>(parts);
+  background = std::make_unique<cluster::Background>(parts, *cluster, nullptr);
+  log_info("cluster", "IPFS Cluster v{} listening on:", api::kReferenceVersion);
+  for (const auto& address : peers->own_addresses()) {
+    log_info("cluster", "        {}", address);
+  }
+  return {};
+}
+
+Status Daemon::Parts::start_apis() {
+  if (config.rest_api.enabled) {
+    rest = std::make_unique<rest::RestApi>(runtime.net(), config, *cluster);
+    TRY_VOID(rest->start().context("creating REST API component"));
+  }
+  return {};
+}
+
+void Daemon::Parts::start_loops() {
+  const Executor net = runtime.net().get_executor();
+  gauges = std::make_shared<Gauges>(state.connector);
+  state.tracker->start();
+  background->start(net);
+  launch(beat(this), "heartbeat");
+  launch(announce(this), "announcing readiness");
+  if (config.metrics.enable_stats) {
+    launch(Gauges::poll(gauges, stop.get_token()), "reading Kubo's repository");
+    health_server->set_sources(sources());
+  }
+}
+
+telemetry::Sources Daemon::Parts::sources() {
+  telemetry::Sources s;
+  s.pinset = [this] { return state.pinset->info(); };
+  s.tracker = [this] { return state.tracker->counts(); };
+  s.kubo_calls = [this] { return state.connector->call_stats(); };
+  s.kubo_reachable = [this] { return state.connector->reachable(); };
+  s.blocks = [this] { return block_values(*state.connector); };
+  s.repo = [this] { return gauges->repo(); };
+  s.store = [this] { return state.store->stats(); };
+  s.peers = [this] { return cluster->members().size(); };
+  s.alerts = [this] { return monitor.alerts().size(); };
+  s.disk_weight = [this] {
+    const auto last = monitor.last_of(config.informer_disk.metric_type, identity.id);
+    return last ? last->weight : 0;
+  };
+  if (rest) {
+    s.apis.emplace_back("rest", &rest->stats());
+  }
+  return s;
+}
+
+void Daemon::Parts::launch(Task<void> loop, const char* what) {
+  loops.fetch_add(1);
+  spawn(runtime.net().get_executor(), counted(this, std::move(loop)), what);
+}
+
+Task<void> Daemon::Parts::counted(Parts* self, Task<void> loop) {
+  co_await std::move(loop);
+  self->loops.fetch_sub(1);
+}
+
+// Goes through the threads that must not hang.
+Task<void> Daemon::Parts::beat(Parts* self) {
+  const Executor net = self->runtime.net().get_executor();
+  const StopToken token = self->stop.get_token();
+  while (!token.stop_requested()) {
+    co_await resume_on(self->runtime.state());
+    co_await resume_on(net);
+    self->health.beat();
+    const Status slept = co_await sleep_for(kBeat, token);
+    if (!slept) {
+      break;
+    }
+  }
+}
+
+// The lines by which users of the reference know that a peer is up.
+Task<void> Daemon::Parts::announce(Parts* self) {
+  const StopToken token = self->stop.get_token();
+  log_info("cluster", "Cluster Peers (without including ourselves):");
+  log_info("cluster", "    - No other peers");
+  log_info("cluster", "Waiting for IPFS to be ready...");
+  while (!self->state.connector->reachable()) {
+    const Status slept = co_await sleep_for(kPoll, token);
+    if (!slept) {
+      co_return;
+    }
+  }
+  const auto id = co_await self->state.connector->id(token);
+  if (id) {
+    log_info("cluster", "IPFS is ready. Peer ID: {}", id->id);
+  } else {
+    log_error("cluster", "IPFS signaled ready but ID() errored: {}", id.error().message());
+  }
+  log_info("cluster", "** IPFS Cluster is READY **");
+  notify_service_manager("READY=1");
+}
+
+Task<void> Daemon::Parts::shut_down(Parts* self) {
+  if (self->rest) {
+    co_await self->rest->stop(kAnswerGrace);
+  }
+  if (self->background) {
+    co_await self->background->stop();
+  }
+  if (self->state.tracker) {
+    co_await self->state.tracker->stop();
+  }
+  if (self->state.pinset) {
+    self->state.pinset->close();
+    while (self->state.pinset->queued() > 0) {
+      const Status slept = co_await sleep_for(std::chrono::milliseconds(5));
+      (void)slept;
+    }
+  }
+  while (self->loops.load() > 0) {
+    const Status slept = co_await sleep_for(std::chrono::milliseconds(2));
+    (void)slept;
+  }
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Daemon::~Daemon() {
+  parts_->runtime.stop();
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config, config::Identity identity) {
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(std::make_unique<Parts>(std::move(config), std::move(identity))));
+  Parts& parts = *daemon->parts_;
+  Status status = parts.start_health().context("setting up Metrics");
+  if (status) {
+    status = parts.open_state();
+  }
+  if (status) {
+    status = parts.start_cluster();
+  }
+  if (status) {
+    status = parts.start_apis();
+  }
+  if (!status) {
+    daemon->stop();
+    return fail(status.error());
+  }
+  parts.start_loops();
+  return daemon;
+}
+
+Status Daemon::reload(const config::Config& settings) {
+  return parts_->rest ? parts_->rest->reload(settings.rest_api) : Status();
+}
+
+bool Daemon::stop() {
+  Parts& parts = *parts_;
+  parts.health.set_stopping();
+  parts.stop.request_stop();
+  const bool in_time =
+      wait_for(parts.runtime.net().get_executor(), Parts::shut_down(&parts), kStopLimit);
+  if (!in_time) {
+    return false;
+  }
+  if (parts.health_server) {
+    parts.health_server->set_sources({});
+    parts.health_server->stop();
+  }
+  parts.health.set_kubo(nullptr);
+  parts.runtime.stop();
+  if (parts.state.store) {
+    if (const Status flushed = parts.state.store->flush(); !flushed) {
+      log_warn(kComponent, "the log has what could not be flushed: {}", flushed.error().message());
+    }
+  }
+  return true;
+}
+
+}  // namespace ica::cmd

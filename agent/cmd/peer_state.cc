@@ -1,0 +1,58 @@
+#include "agent/cmd/peer_state.h"
+
+namespace ica::cmd {
+namespace {
+
+crdt::PinsetOptions pinset_options(const config::Batching& batching) {
+  return {.max_queue_size = static_cast<size_t>(batching.max_queue_size),
+          .max_batch_size = static_cast<size_t>(batching.max_batch_size),
+          .max_batch_age = batching.max_batch_age};
+}
+
+ipfs::HttpConnectorOptions connector_options(const config::IpfsHttp& settings) {
+  ipfs::HttpConnectorOptions options;
+  options.node = settings.node_multiaddress;
+  options.request_timeout = settings.ipfs_request_timeout;
+  options.pin_timeout = settings.pin_timeout;
+  options.unpin_timeout = settings.unpin_timeout;
+  options.repogc_timeout = settings.repogc_timeout;
+  options.unpin_disable = settings.unpin_disable;
+  options.pool_size = static_cast<size_t>(settings.pool_size);
+  return options;
+}
+
+tracker::PinTrackerOptions tracker_options(const config::Config& config, const PeerId& self) {
+  tracker::PinTrackerOptions options;
+  options.self = self;
+  options.concurrent_pins = config.tracker.concurrent_pins;
+  options.retry.priority_max_age = config.tracker.priority_pin_max_age;
+  options.retry.priority_max_retries =
+      static_cast<uint32_t>(config.tracker.priority_pin_max_retries);
+  options.retry.max_delay = config.cluster.pin_recover_interval;
+  return options;
+}
+
+}  // namespace
+
+Status PeerState::open(const std::filesystem::path& folder, const config::Config& config,
+                       const PeerId& self, Runtime& runtime, const Clock& clock) {
+  store::Options options;
+  options.path = folder;
+  options.memory_budget = config.agent.memory_budget;
+  TRY(store, store::Store::open(options).context("creating datastore"));
+  TRY(replica, crdt::Replica::open(*store).context("setting up Consensus"));
+  pinset = std::make_unique<crdt::LocalPinset>(*replica, runtime.state(),
+                                               pinset_options(config.crdt.batching));
+  const Executor net = runtime.net().get_executor();
+  TRY(connector, ipfs::HttpConnector::create(connector_options(config.ipfs_http), net)
+                     .context("creating IPFS Connector component"));
+  TRY(tracker,
+      tracker::PinTracker::open(tracker_options(config, self),
+                                {.state = runtime.state(), .net = net, .disk = runtime.disk()},
+                                *store, *pinset, connector, clock)
+          .context("creating PinTracker"));
+  pinset->observe(*tracker);
+  return {};
+}
+
+}  // namespace ica::cmd
