@@ -40,14 +40,16 @@ class Replay:
     def __init__(self, config, factory):
         self.target, self.count = config.getoption("--target"), config.getoption("--peers")
         self.live = self.count == 1 and config.getoption("live")
-        self.factory, self.stage, self.lab = factory, None, None
+        self.factory, self.stage, self.lab, self.world, self.reference = factory, None, None, None, None
 
     def enter(self, stage):
         if stage == self.stage:
+            if self.reference is self.world is None:
+                pytest.fail(f"the cluster of the stage '{stage}' did not start; see its first exchange")
             return
         self.leave()
         self.lab = Lab(self.factory.mktemp(stage))
-        self.stage = stage
+        self.stage, self.world, self.reference = stage, None, None
         self.world = corpus_world.World(self.lab, self.target, stage, self.count)
         self.reference = corpus_world.World(self.lab, "go", stage, self.count) if self.live else None
 
