@@ -3,6 +3,7 @@
 #include "agent/adder/adder.h"
 #include "agent/cluster/background.h"
 #include "agent/cmd/gauges.h"
+#include "agent/cmd/kubo_probe.h"
 #include "agent/cmd/notify.h"
 #include "agent/cmd/peer_state.h"
 #include "agent/rest/rest.h"
@@ -52,6 +53,7 @@ struct Daemon::Parts {
   std::unique_ptr<cluster::Background> background;
   std::unique_ptr<rest::RestApi> rest;
   std::shared_ptr<Gauges> gauges;
+  std::shared_ptr<KuboProbe> probe;
   StopSource stop;
   std::atomic<int> loops{0};
 
@@ -86,7 +88,8 @@ Status Daemon::Parts::start_health() {
 
 Status Daemon::Parts::open_state() {
   TRY_VOID(state.open(config.resolve(config.agent.folder), config, identity.id, runtime, clock));
-  health.set_kubo([this] { return state.connector->reachable(); });
+  probe = std::make_shared<KuboProbe>(state.connector);
+  health.set_kubo([this] { return probe->answers(); });
   health.set_store_open(true);
   return {};
 }
@@ -128,6 +131,7 @@ void Daemon::Parts::start_loops() {
   background->start(net);
   launch(beat(this), "heartbeat");
   launch(announce(this), "announcing readiness");
+  launch(KuboProbe::run(probe, stop.get_token()), "asking whether Kubo answers");
   if (config.metrics.enable_stats) {
     launch(Gauges::poll(gauges, stop.get_token()), "reading Kubo's repository");
     health_server->set_sources(sources());
@@ -196,7 +200,7 @@ Task<void> Daemon::Parts::announce(Parts* self) {
   if (id) {
     log_info("cluster", "IPFS is ready. Peer ID: {}", id->id);
   } else {
-    log_error("cluster", "IPFS signaled ready but ID() errored: {}", id.error().message());
+    log_warn("cluster", "IPFS signaled ready but ID() errored: {}", id.error().message());
   }
   log_info("cluster", "** IPFS Cluster is READY **");
   notify_service_manager("READY=1");

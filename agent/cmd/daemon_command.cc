@@ -155,7 +155,6 @@ int run_daemon(const Invocation& in) {
   tune_memory();
   raise_file_limit();
   std::signal(SIGPIPE, SIG_IGN);
-  log_info(kComponent, "Initializing. For verbose output run with \"-l debug\". Please wait...");
   auto lock = FolderLock::take(in.folder, in.program);
   if (!lock) {
     return report("obtaining execution lock", lock.error());
@@ -168,6 +167,8 @@ int run_daemon(const Invocation& in) {
   if (!status) {
     return report("loading configurations", status.error());
   }
+  // Not before the log has its format.
+  log_info(kComponent, "Initializing. For verbose output run with \"-l debug\". Please wait...");
   std::string notice;
   auto identity = config::load_identity(in.folder, in.environment, notice);
   if (!identity) {
