@@ -168,7 +168,8 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
   Task<Result<std::vector<api::GlobalPinInfo>>> next() override {
     std::vector<api::GlobalPinInfo> out;
     while (out.size() < kBatch) {
-      CO_TRY_VOID(co_await fill());
+      const Status filled = co_await fill();
+      CO_TRY_VOID(filled);
       const Cid* least = nullptr;
       for (const auto& lane : lanes_) {
         if (!lane->empty() && (least == nullptr || lane->front().cid < *least)) {
