@@ -176,7 +176,8 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
   static Task<void> expiry_loop(Self self) {
     const StopToken token = self->stop.get_token();
     while (true) {
-      const Status slept = co_await sleep_for(self->parts.config.cluster.state_sync_interval, token);
+      const Status slept =
+          co_await sleep_for(self->parts.config.cluster.state_sync_interval, token);
       if (!slept) {
         co_return;
       }
@@ -200,7 +201,8 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
       if (!recovered && !token.stop_requested()) {
         log_warn("pintracker", "recovering: {}", recovered.error().message());
       }
-      const Status slept = co_await sleep_for(self->parts.config.cluster.pin_recover_interval, token);
+      const Status slept =
+          co_await sleep_for(self->parts.config.cluster.pin_recover_interval, token);
       if (!slept) {
         co_return;
       }

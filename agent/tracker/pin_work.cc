@@ -279,8 +279,8 @@ void PinTracker::apply_outcomes() {
       inserted.push_back(queue_key(*next));
       static LogLimiter limiter;
       if (limiter.allow(ipfs::to_string(next->reason))) {
-        log_info(kLog, "{} {} failed, will be tried again: {}", op->to_pin ? "pinning" : "unpinning",
-                 op->cid, next->error);
+        log_info(kLog, "{} {} failed, will be tried again: {}",
+                 op->to_pin ? "pinning" : "unpinning", op->cid, next->error);
       }
     } else if (op->to_pin) {
       status = TrackerStatus::Pinned;

@@ -337,7 +337,8 @@ Task<void> PinTracker::reconcile_behind(Self self) {
     co_return;  // nothing that Kubo could have lost, or looked at a moment ago
   }
   const Status outcome = co_await reconcile_as(self, Due::Now, self->stop_.get_token());
-  if (!outcome && outcome.error().code() != Code::Busy && outcome.error().code() != Code::Cancelled) {
+  if (!outcome && outcome.error().code() != Code::Busy &&
+      outcome.error().code() != Code::Cancelled) {
     log_warn(kLog, "comparing with the pins of IPFS: {}", outcome.error().message());
   }
 }

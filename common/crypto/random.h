@@ -4,7 +4,8 @@
 
 namespace ica {
 
-// Makes libsodium ready; whoever uses it directly calls this first. Cheap. Thread-safety: any thread.
+// Makes libsodium ready; whoever uses it directly calls this first. Cheap. Thread-safety: any
+// thread.
 void crypto_init();
 
 // Bytes from the system's random generator. Thread-safety: any thread.
