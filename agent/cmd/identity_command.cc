@@ -3,6 +3,7 @@
 #include "agent/cmd/command.h"
 #include "agent/config/identity.h"
 #include "common/api/peer.h"
+#include "common/base/build_info.h"
 
 namespace ica::cmd {
 namespace {
@@ -18,8 +19,15 @@ int run_id(const Invocation& in) {
   return kOk;
 }
 
-int run_version(const Invocation&) {
+constexpr cli::FlagSpec kVersionFlags[] = {
+    {.names = "build", .usage = "also print the version of this build", .extra = true},
+};
+
+int run_version(const Invocation& in) {
   fmt::print("{}\n", api::kReferenceVersion);
+  if (in.flags.on("build")) {
+    fmt::print("build {}\n", build_version());
+  }
   return kOk;
 }
 
@@ -34,7 +42,7 @@ constexpr Command kCommands[] = {
      .usage = "Prints the ipfs-cluster version",
      .description = {},
      .args_usage = {},
-     .flags = {},
+     .flags = kVersionFlags,
      .run = run_version},
 };
 

@@ -1,5 +1,6 @@
 #include "agent/telemetry/families.h"
 #include "common/api/peer.h"
+#include "common/base/build_info.h"
 
 // Our own names.
 namespace ica::telemetry {
@@ -104,8 +105,9 @@ void add_apis(const Sources& sources, Writer& out) {
 }  // namespace
 
 void add_agent_families(const Values& v, const Sources& sources, Writer& out) {
-  out.gauge("ipfs_cluster_agent_info", "1; the version is in the label")
-      .add(1, {{"version", std::string(api::kReferenceVersion)}});
+  out.gauge("ipfs_cluster_agent_info", "1; the versions are in the labels")
+      .add(1, {{"version", std::string(api::kReferenceVersion)},
+               {"build", std::string(build_version())}});
   out.gauge("ipfs_cluster_agent_threads", "Threads of the process").add(number(v.process.threads));
   add_kubo(v, out);
   add_pins(v, out);

@@ -1,0 +1,9 @@
+#include "common/base/build_info.h"
+
+namespace ica {
+
+std::string_view build_version() {
+  return ICA_VERSION;
+}
+
+}  // namespace ica
