@@ -1,8 +1,5 @@
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
-
 #include "agent/cluster/peer_group.h"
+#include "agent/p2p/listen_addresses.h"
 
 namespace ica::cluster {
 namespace {
@@ -12,59 +9,13 @@ tl::unexpected<Error> unknown(const PeerId& peer) {
               peer);
 }
 
-// "/ip4/192.0.2.7" and the like for every address of the machine's interfaces that are up.
-std::vector<std::string> interface_addresses(bool v6) {
-  std::vector<std::string> out;
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) {
-    return out;
-  }
-  for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
-    if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != (v6 ? AF_INET6 : AF_INET)) {
-      continue;
-    }
-    char text[INET6_ADDRSTRLEN] = {};
-    if (v6) {
-      const auto* address = reinterpret_cast<const sockaddr_in6*>(i->ifa_addr);
-      if (IN6_IS_ADDR_LINKLOCAL(&address->sin6_addr)) {
-        continue;
-      }
-      ::inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
-    } else {
-      const auto* address = reinterpret_cast<const sockaddr_in*>(i->ifa_addr);
-      ::inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
-    }
-    out.push_back(std::string(v6 ? "/ip6/" : "/ip4/") + text);
-  }
-  ::freeifaddrs(list);
-  return out;
-}
-
 }  // namespace
 
 LonePeer::LonePeer(const PeerId& self, const std::vector<Multiaddr>& listen) {
   const std::string suffix = "/p2p/" + self.text();
-  for (const Multiaddr& address : listen) {
-    const std::string text = address.text();
-    if (!address.value_of("tcp")) {
-      continue;  // QUIC is not spoken
-    }
-    std::vector<std::string> concrete;
-    for (const bool v6 : {false, true}) {
-      const std::string any = v6 ? "/ip6/::" : "/ip4/0.0.0.0";
-      if (text.starts_with(any + "/")) {
-        for (const std::string& host : interface_addresses(v6)) {
-          concrete.push_back(host + text.substr(any.size()));
-        }
-      }
-    }
-    if (concrete.empty()) {
-      concrete.push_back(text);
-    }
-    for (const std::string& one : concrete) {
-      if (auto parsed = Multiaddr::parse(one + suffix)) {
-        addresses_.push_back(std::move(*parsed));
-      }
+  for (const Multiaddr& address : p2p::concrete_addresses(listen)) {
+    if (auto parsed = Multiaddr::parse(address.text() + suffix)) {
+      addresses_.push_back(std::move(*parsed));
     }
   }
 }

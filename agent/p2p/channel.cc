@@ -49,6 +49,26 @@ Task<Result<Bytes>> BufferedChannel::read_exactly(size_t count) {
   co_return out;
 }
 
+Task<Result<bool>> BufferedChannel::at_end() {
+  if (at_ < pending_.size()) {
+    co_return false;
+  }
+  auto piece = co_await inner_->read_some(4096);
+  if (!piece) {
+    co_return fail(std::move(piece).error());
+  }
+  pending_ = *std::move(piece);
+  at_ = 0;
+  co_return pending_.empty();
+}
+
+std::pair<ChannelPtr, Bytes> BufferedChannel::release() {
+  Bytes rest = pending_.substr(at_);
+  pending_ = Bytes();
+  at_ = 0;
+  return {std::exchange(inner_, nullptr), std::move(rest)};
+}
+
 Task<Result<uint64_t>> BufferedChannel::read_varint(uint64_t max) {
   uint64_t value = 0;
   for (int shift = 0; shift < 63; shift += 7) {

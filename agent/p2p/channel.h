@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "common/base/asio.h"
 #include "common/base/bytes.h"
@@ -35,6 +36,11 @@ class BufferedChannel final : public Channel {
   Task<Result<Bytes>> read_exactly(size_t count);
   // An unsigned varint of at most `max`, byte by byte.
   Task<Result<uint64_t>> read_varint(uint64_t max);
+  // Whether everything has been read and the other side has ended; waits for its next byte or its
+  // end.
+  Task<Result<bool>> at_end();
+  // The channel below and what was read from it and not given out: for handing it on.
+  std::pair<ChannelPtr, Bytes> release();
 
  private:
   ChannelPtr inner_;

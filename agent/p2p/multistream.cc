@@ -107,6 +107,32 @@ Task<Result<std::string>> negotiate_outbound(BufferedChannel& channel,
   co_return fail(Code::Unsupported, "protocols not supported: [{}]", fmt::join(protocols, " "));
 }
 
+Bytes lazy_proposal(std::string_view protocol) {
+  return multistream_message(kMultistreamHeader) + multistream_message(protocol);
+}
+
+Task<Status> read_lazy_answer(BufferedChannel& channel, std::string protocol) {
+  auto header = co_await read_message(channel);
+  if (!header) {
+    co_return fail(std::move(header).error());
+  }
+  if (*header != kMultistreamHeader) {
+    co_return fail(Code::Protocol, "multistream: the other side did not say {}",
+                   kMultistreamHeader);
+  }
+  auto answer = co_await read_message(channel);
+  if (!answer) {
+    co_return fail(std::move(answer).error());
+  }
+  if (*answer == kRefusal) {
+    co_return fail(Code::Unsupported, "protocols not supported: [{}]", protocol);
+  }
+  if (*answer != protocol) {
+    co_return fail(Code::Protocol, "multistream: unexpected answer");
+  }
+  co_return Status();
+}
+
 Task<Result<std::string>> negotiate_inbound(BufferedChannel& channel,
                                             std::function<bool(std::string_view)> accept) {
   auto header = co_await read_message(channel);

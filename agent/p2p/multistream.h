@@ -25,6 +25,11 @@ Result<std::optional<std::string>> take_multistream_message(BytesView& in);
 Task<Result<std::string>> negotiate_outbound(BufferedChannel& channel,
                                              std::vector<std::string> protocols);
 
+// As dialler that knows what the other side speaks: what to send in front of the first bytes, and
+// the answer to it, which is read when something is awaited. Errors: Unsupported, Protocol.
+Bytes lazy_proposal(std::string_view protocol);
+Task<Status> read_lazy_answer(BufferedChannel& channel, std::string protocol);
+
 // As listener: waits for proposals and accepts the first for which `accept` holds. Gives up after a
 // bounded number of proposals.
 Task<Result<std::string>> negotiate_inbound(BufferedChannel& channel,

@@ -14,8 +14,9 @@
 
 namespace ica::p2p {
 
-// One libp2p stream after protocol negotiation. Used from coroutines on the connection's strand
-// (executor()). Destroying an open stream resets it.
+// One libp2p stream after protocol negotiation. At most one read and one write at a time. The
+// streams of a Host may be used from coroutines on any executor; on the connection's strand
+// (executor()) that is cheapest. Destroying an open stream resets it.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -35,8 +36,10 @@ class Stream {
 using StreamPtr = std::shared_ptr<Stream>;
 
 struct PeerEvents {
-  std::function<void(const PeerId&)> connected;     // after identify
-  std::function<void(const PeerId&)> disconnected;  // the last connection is gone
+  // After identify; also for the peers that are connected at the time of subscribe().
+  std::function<void(const PeerId&)> connected;
+  // The last connection is gone. Both are called in order, one at a time; they must be quick.
+  std::function<void(const PeerId&)> disconnected;
 };
 
 // What gossipsub, bitswap and rpc need of the network. Thread-safety: any thread.

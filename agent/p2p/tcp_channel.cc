@@ -1,8 +1,9 @@
 #include "agent/p2p/tcp_channel.h"
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/write.hpp>
+
+#include "agent/p2p/resolver.h"
 
 namespace ica::p2p {
 
@@ -126,67 +127,63 @@ void TcpChannel::close() {
   socket_.close(ignored);
 }
 
-Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(Multiaddr address, Duration timeout,
-                                                      std::shared_ptr<ByteCounters> total,
-                                                      StopToken stop) {
+Task<Result<std::vector<asio::ip::tcp::endpoint>>> tcp_resolve(Multiaddr address, Duration timeout,
+                                                               StopToken stop) {
   using asio::ip::tcp;
   auto where = dial_target(address);
   if (!where) {
     co_return fail(std::move(where).error());
   }
-  if (where->kind == DialTarget::Kind::Unix) {
-    co_return fail(Code::Unsupported, "cannot dial {}", address);
-  }
-  const auto executor = co_await asio::this_coro::executor;
-  boost::system::error_code ec;
-
-  std::vector<tcp::endpoint> endpoints;
-  if (where->kind == DialTarget::Kind::Ip4 || where->kind == DialTarget::Kind::Ip6) {
-    const auto ip = asio::ip::make_address(where->host, ec);
-    if (ec) {
-      co_return fail(Code::InvalidArgument, "cannot dial {}: {}", address, ec.message());
-    }
-    endpoints.emplace_back(ip, where->port);
-  } else {
-    tcp::resolver resolver(executor);
-    const auto found = co_await resolver.async_resolve(
-        where->host, std::to_string(where->port), asio::ip::resolver_base::numeric_service,
-        asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) {
-      co_return fail(Code::Unavailable, "looking up {}: {}", where->host, ec.message());
-    }
-    for (const auto& entry : found) {
-      const bool v4 = entry.endpoint().address().is_v4();
-      if ((where->kind == DialTarget::Kind::Dns4 && !v4) ||
-          (where->kind == DialTarget::Kind::Dns6 && v4)) {
-        continue;
+  std::vector<tcp::endpoint> out;
+  AddressFamily family = AddressFamily::Any;
+  switch (where->kind) {
+    case DialTarget::Kind::Unix:
+      co_return fail(Code::Unsupported, "cannot dial {}", address);
+    case DialTarget::Kind::Ip4:
+    case DialTarget::Kind::Ip6: {
+      boost::system::error_code ec;
+      const auto ip = asio::ip::make_address(where->host, ec);
+      if (ec) {
+        co_return fail(Code::InvalidArgument, "cannot dial {}: {}", address, ec.message());
       }
-      endpoints.push_back(entry.endpoint());
+      out.emplace_back(ip, where->port);
+      co_return out;
     }
+    case DialTarget::Kind::Dns4:
+      family = AddressFamily::V4;
+      break;
+    case DialTarget::Kind::Dns6:
+      family = AddressFamily::V6;
+      break;
+    case DialTarget::Kind::Dns:
+      break;
   }
+  co_return co_await resolve_name(where->host, where->port, family, timeout, stop);
+}
 
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  Error last(Code::Unavailable, fmt::format("no address for {}", address));
-  for (const tcp::endpoint& endpoint : endpoints) {
-    auto socket = std::make_shared<tcp::socket>(executor);
-    auto fired = std::make_shared<bool>(false);
-    asio::steady_timer timer(executor, deadline);
-    timer.async_wait(CloseOnTimer{socket, fired});
-    std::stop_callback on_stop(stop, CloseSocket{socket});
-    co_await socket->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, ec));
-    timer.cancel();
-    if (stop.stop_requested()) {
-      co_return fail(Code::Cancelled, "cancelled");
-    }
-    if (*fired) {
-      co_return fail(Code::Timeout, "dial {}: i/o timeout", address);
-    }
-    if (!ec) {
-      co_return std::make_shared<TcpChannel>(std::move(*socket), std::move(total));
-    }
-    last = Error(Code::Unavailable, fmt::format("dial {}: {}", address, ec.message()));
+Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(asio::ip::tcp::endpoint endpoint,
+                                                      SteadyTime deadline,
+                                                      std::shared_ptr<ByteCounters> total,
+                                                      StopToken stop) {
+  const auto executor = co_await asio::this_coro::executor;
+  auto socket = std::make_shared<asio::ip::tcp::socket>(executor);
+  auto fired = std::make_shared<bool>(false);
+  asio::steady_timer timer(executor, deadline);
+  timer.async_wait(CloseOnTimer{socket, fired});
+  std::stop_callback on_stop(stop, CloseSocket{socket});
+  boost::system::error_code ec;
+  co_await socket->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, ec));
+  timer.cancel();
+  if (stop.stop_requested()) {
+    co_return fail(Code::Cancelled, "cancelled");
   }
-  co_return fail(std::move(last));
+  if (*fired) {
+    co_return fail(Code::Timeout, "dial {}: i/o timeout", to_multiaddr(endpoint));
+  }
+  if (ec) {
+    co_return fail(Code::Unavailable, "dial {}: {}", to_multiaddr(endpoint), ec.message());
+  }
+  co_return std::make_shared<TcpChannel>(std::move(*socket), std::move(total));
 }
 
 }  // namespace ica::p2p

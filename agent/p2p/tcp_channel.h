@@ -4,7 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "agent/p2p/channel.h"
-#include "common/base/time.h"
+#include "common/base/clock.h"
 #include "common/codec/multiaddr.h"
 
 namespace ica::p2p {
@@ -39,9 +39,15 @@ class TcpChannel final : public Channel, public std::enable_shared_from_this<Tcp
 // /ip4/A/tcp/P or /ip6/A/tcp/P.
 Multiaddr to_multiaddr(const asio::ip::tcp::endpoint& endpoint);
 
-// Connects to the TCP part of `address` (ip4, ip6, dns, dns4, dns6, dnsaddr without further
-// resolution). Tries each resolved address in turn. Ends with Timeout or Cancelled in time.
-Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(Multiaddr address, Duration timeout,
+// The TCP endpoints of `address` (ip4, ip6, dns, dns4, dns6; names are looked up anew each time).
+// Call it from a coroutine on a strand. Errors: as resolve_name; Unsupported for other addresses.
+Task<Result<std::vector<asio::ip::tcp::endpoint>>> tcp_resolve(Multiaddr address, Duration timeout,
+                                                               StopToken stop);
+
+// Connects; the channel lives on the calling coroutine's executor, which must be a strand. Errors:
+// Timeout, Cancelled, Unavailable.
+Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(asio::ip::tcp::endpoint endpoint,
+                                                      SteadyTime deadline,
                                                       std::shared_ptr<ByteCounters> total,
                                                       StopToken stop);
 
