@@ -72,7 +72,7 @@ ask_all() {
 
 ask() {
   host=$name-$1.$BOOTSTRAP_DOMAIN
-  wget -q -T 3 -O "$found/$1.json" $insecure "$scheme://$login$host:9094/id" 2>/dev/null </dev/null || return 0
+  timeout 3 wget -q -O "$found/$1.json" $insecure "$scheme://$login$host:9094/id" 2>/dev/null </dev/null || return 0
   # The first "id" of the answer is the peer's; that of its Kubo comes later.
   id=$(sed 's/[,{]/\n/g' "$found/$1.json" | sed -n 's/^[[:space:]]*"id"[[:space:]]*:[[:space:]]*"\([A-Za-z0-9]*\)".*/\1/p' | head -n 1)
   case $id in
