@@ -17,7 +17,8 @@ void GossipRouter::add_peer(const PeerId& peer, bool outbound, SteadyTime now) {
   GossipRpc hello;
   for (auto& [name, topic] : topics_) {
     hello.subscriptions.push_back({true, name});
-    if (topic.mesh.size() < params_.d && may_graft(topic, peer, now)) {
+    if (topic.mesh.contains(peer) ||
+        (topic.mesh.size() < params_.d && may_graft(topic, peer, now))) {
       topic.mesh.insert(peer);
       hello.graft.push_back(name);
     }

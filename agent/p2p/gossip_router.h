@@ -67,8 +67,11 @@ class GossipRouter {
   // Topics are joined before the first peer is added, and never left.
   void join(const std::string& topic);
   // A stream to the peer is open: it is told our topics and grafted at once, because a Go peer that
-  // waits for its own heartbeat would send nothing for up to ten seconds.
+  // waits for its own heartbeat would send nothing for up to ten seconds. Called again when the
+  // stream was opened anew.
   void add_peer(const PeerId& peer, bool outbound, SteadyTime now);
+  // A peer spoke before our stream to it is open: what it says of itself is kept.
+  void hear_peer(const PeerId& peer) { peers_.try_emplace(peer); }
   void remove_peer(const PeerId& peer);
   void on_rpc(const PeerId& from, const GossipRpc& rpc, SteadyTime now);
   // `message` is complete and signed. Goes to the mesh; to all subscribers while the mesh is empty.
