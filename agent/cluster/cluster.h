@@ -7,6 +7,7 @@
 
 #include "agent/adder/adder.h"
 #include "agent/cluster/peer_group.h"
+#include "agent/cluster/trust.h"
 #include "agent/config/config.h"
 #include "agent/crdt/pinset.h"
 #include "agent/ipfs/connector.h"
@@ -39,6 +40,8 @@ struct Parts {
   Executor disk;  // long scans and hashing
   // A view for long scans; may give null when the pinset needs none (in-memory ones in tests).
   std::function<store::SnapshotPtr()> snapshot;
+  // Null: what the configuration says.
+  std::shared_ptr<const Trust> trust;
 };
 
 // The use cases of a cluster peer: what each API does, whatever the protocol it came by. Answers

@@ -202,6 +202,9 @@ std::vector<PeerId> Cluster::Core::members() const {
 }
 
 bool Cluster::Core::trusted(const PeerId& peer) const {
+  if (parts.trust) {
+    return parts.trust->trusts(peer);
+  }
   const config::TrustedPeers& trust = parts.config.crdt.trusted_peers;
   return trust.all || peer == parts.self ||
          std::find(trust.peers.begin(), trust.peers.end(), peer) != trust.peers.end();

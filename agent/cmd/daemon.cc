@@ -5,6 +5,7 @@
 #include "agent/cmd/gauges.h"
 #include "agent/cmd/kubo_probe.h"
 #include "agent/cmd/notify.h"
+#include "agent/cmd/peer_network.h"
 #include "agent/cmd/peer_state.h"
 #include "agent/rest/rest.h"
 #include "agent/telemetry/health_server.h"
@@ -48,7 +49,8 @@ struct Daemon::Parts {
   Runtime runtime;
   PeerState state;
   monitor::Monitor monitor{clock};
-  std::unique_ptr<cluster::LonePeer> peers;
+  std::shared_ptr<cluster::Trust> trust;
+  std::unique_ptr<PeerNetwork> network;
   std::unique_ptr<cluster::Cluster> cluster;
   std::unique_ptr<cluster::Background> background;
   std::unique_ptr<rest::RestApi> rest;
@@ -95,7 +97,16 @@ Status Daemon::Parts::open_state() {
 }
 
 Status Daemon::Parts::start_cluster() {
-  peers = std::make_unique<cluster::LonePeer>(identity.id, config.cluster.listen_multiaddress);
+  trust = std::make_shared<cluster::Trust>(identity.id, config.crdt.trusted_peers);
+  TRY(network, PeerNetwork::create({.config = config,
+                                    .identity = identity,
+                                    .clock = clock,
+                                    .runtime = runtime,
+                                    .replica = *state.replica,
+                                    .pinset = *state.pinset,
+                                    .connector = *state.connector,
+                                    .monitor = monitor,
+                                    .trust = trust}));
   cluster::Parts parts{.self = identity.id,
                        .config = config,
                        .clock = clock,
@@ -103,14 +114,17 @@ Status Daemon::Parts::start_cluster() {
                        .tracker = *state.tracker,
                        .connector = *state.connector,
                        .monitor = monitor,
-                       .peers = *peers,
+                       .peers = network->peers(),
                        .importer = adder::add,
                        .disk = runtime.disk(),
-                       .snapshot = [this] { return state.store->snapshot(); }};
+                       .snapshot = [this] { return state.store->snapshot(); },
+                       .trust = trust};
   cluster = std::make_unique<cluster::Cluster>(parts);
-  background = std::make_unique<cluster::Background>(parts, *cluster, nullptr);
+  background = std::make_unique<cluster::Background>(
+      parts, *cluster, [this](const api::Metric& metric) { network->publish(metric); });
+  TRY_VOID(network->start(*cluster));
   log_info("cluster", "IPFS Cluster v{} listening on:", api::kReferenceVersion);
-  for (const auto& address : peers->own_addresses()) {
+  for (const auto& address : network->peers().own_addresses()) {
     log_info("cluster", "        {}", address);
   }
   return {};
@@ -213,6 +227,9 @@ Task<void> Daemon::Parts::shut_down(Parts* self) {
   if (self->background) {
     co_await self->background->stop();
   }
+  if (self->network) {
+    co_await self->network->stop();
+  }
   if (self->state.tracker) {
     co_await self->state.tracker->stop();
   }
@@ -258,6 +275,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config, config::Ide
 }
 
 Status Daemon::reload(const config::Config& settings) {
+  parts_->network->reload(settings);
   return parts_->rest ? parts_->rest->reload(settings.rest_api) : Status();
 }
 

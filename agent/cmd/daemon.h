@@ -21,7 +21,7 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // New credentials and certificates; the rest of `settings` is not looked at.
+  // New credentials, certificates and trusted peers; the rest of `settings` is not looked at.
   Status reload(const config::Config& settings);
 
   // Stops accepting, ends requests, lets the tracker put its work back, writes what waits, closes

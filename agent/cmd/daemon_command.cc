@@ -33,7 +33,8 @@ constexpr cli::FlagSpec kFlags[] = {
 
 constexpr std::string_view kDescription = R"(
    Runs until it gets SIGTERM or SIGINT; a second one ends it at once, which loses nothing
-   that was acknowledged. SIGHUP reads log level, credentials and certificates again.
+   that was acknowledged. SIGHUP reads log level, credentials, certificates and trusted
+   peers again.
 )";
 
 // The memory that threads keep for themselves is most of an idle peer: few pools, given back soon.
@@ -48,6 +49,19 @@ void raise_file_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+// "a.example,b.example:9096" of CLUSTER_BOOTSTRAP_DNS.
+void apply_bootstrap_names(const Invocation& in, config::Config& config) {
+  const auto found = in.environment.find("CLUSTER_BOOTSTRAP_DNS");
+  std::string_view rest = found == in.environment.end() ? std::string_view() : found->second;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find_first_of(", "), rest.size());
+    if (end > 0) {
+      config.agent.bootstrap_dns.emplace_back(rest.substr(0, end));
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
 }
 
@@ -86,6 +100,7 @@ Status apply_flags(const Invocation& in, config::Config& config) {
   if (in.flags.on("leave")) {
     config.cluster.leave_on_shutdown = true;
   }
+  apply_bootstrap_names(in, config);
   return apply_bootstrap(in, config);
 }
 
@@ -132,13 +147,17 @@ class Signals {
   }
 
   void reload() {
-    const auto loaded = config::load_config(in_.folder, in_.environment);
+    auto loaded = config::load_config(in_.folder, in_.environment);
     Status status = loaded ? apply_log_settings(in_, loaded->config) : fail(loaded.error());
+    if (status) {
+      status = apply_flags(in_, loaded->config);
+    }
     if (status) {
       status = daemon_.reload(loaded->config);
     }
     if (status) {
-      log_info(kComponent, "log level, credentials and certificates were read again");
+      log_info(kComponent,
+               "log level, credentials, certificates and trusted peers were read again");
     } else {
       log_error(kComponent, "reading the settings again: {}; the old ones stay",
                 status.error().message());

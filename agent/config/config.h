@@ -206,6 +206,7 @@ struct Agent {
   std::string folder = "store";       // the database, relative to the configuration folder
   uint64_t memory_budget = 64 << 20;  // bytes, block cache and write buffers together
   int max_api_connections = 12000;
+  Strings bootstrap_dns;            // names whose addresses are all dialled
   std::string log_format = "text";  // or "json"
   std::string log_level = "info";   // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
 };

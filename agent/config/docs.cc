@@ -81,6 +81,7 @@ kept and warned about.
 | variable | meaning |
 |---|---|
 | `IPFS_CLUSTER_PATH` | The configuration folder. |
+| `CLUSTER_BOOTSTRAP_DNS` | More names for `agent.bootstrap_dns`, separated by commas. |
 | `IPFS_CLUSTER_LOG_LEVEL` | Log levels: `info`, or `info,restapi:debug,crdt:error` for single components. |
 )";
 

@@ -200,6 +200,14 @@ constexpr Field kAgent[] = {
      .complaint = "agent.max_api_connections is invalid",
      .meaning = "Open connections to each HTTP API; further ones are closed at once.",
      .ours = true},
+    {.key = "bootstrap_dns",
+     .ref = ICA_REF(agent.bootstrap_dns),
+     .write = Write::UnlessDefault,
+     .meaning =
+         "Names of peers without their IDs, such as a headless service: `name` or `name:port`. All "
+         "their addresses are dialled again and again; who answers with the cluster's secret is a "
+         "peer. `CLUSTER_BOOTSTRAP_DNS`, separated by commas, adds to it.",
+     .ours = true},
     {.key = "log_format",
      .ref = [](Config& c) -> Ref {
        return Choice{&c.agent.log_format, "text|json"};

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "agent/cluster/trust.h"
+#include "agent/crdt/sync_driver.h"
+#include "agent/p2p/bitswap.h"
+#include "agent/p2p/gossip.h"
+
+namespace ica::cmd {
+
+// The topic on which the peers of a cluster announce the heads of their pinset: base58btc of the
+// MD5 multihash of the cluster's name.
+std::string crdt_topic_name(std::string_view cluster_name);
+
+// The pinset's view of the network: blocks come by bitswap, announcements by gossip, and what we
+// announce is served from the replica. Thread-safety: any thread after join().
+class CrdtTopic final : public crdt::BlockSource, public crdt::Broadcaster, public crdt::NodeSink {
+ public:
+  CrdtTopic(std::string_view cluster_name, const crdt::Replica& replica,
+            std::shared_ptr<const cluster::Trust> trust);
+
+  // Before any of them is started.
+  void join(p2p::Network& network, p2p::Gossip& gossip, p2p::Bitswap& bitswap,
+            crdt::SyncDriver& driver);
+
+  // A block that we can serve: of the replica, or fetched a moment ago and about to be merged.
+  std::optional<Bytes> read(const Cid& cid) const;
+
+  Task<Result<Bytes>> fetch(Cid cid, PeerId first, StopToken stop) override;
+  void broadcast(Bytes message) override;
+  void on_local_nodes(const std::vector<Bytes>& digests) override;
+
+ private:
+  // Blocks between their arrival and their merge, so that a peer that asked us meanwhile does not
+  // wait. Thread-safety: any thread.
+  class Fetched {
+   public:
+    void put(const Cid& cid, const Bytes& block);
+    std::optional<Bytes> get(const Cid& cid) const;
+
+   private:
+    static constexpr size_t kMaxBytes = 4 << 20;
+    mutable std::mutex mutex_;
+    std::map<Cid, Bytes> blocks_;
+    std::deque<Cid> order_;
+    size_t bytes_ = 0;
+  };
+  static Task<Result<Bytes>> fetch_in(CrdtTopic* self, Cid cid, PeerId first, StopToken stop);
+
+  const std::string name_;
+  const crdt::Replica& replica_;
+  const std::shared_ptr<const cluster::Trust> trust_;
+  Fetched fetched_;
+  p2p::Gossip* gossip_ = nullptr;
+  p2p::Bitswap* bitswap_ = nullptr;
+  crdt::SyncDriver* driver_ = nullptr;
+};
+
+}  // namespace ica::cmd

@@ -1,0 +1,311 @@
+#include "agent/cmd/peer_network.h"
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+
+#include "agent/cmd/crdt_topic.h"
+#include "agent/cmd/host_peers.h"
+#include "agent/cmd/metric_topic.h"
+#include "common/api/peer.h"
+#include "common/base/async.h"
+#include "common/base/log.h"
+#include "common/crypto/random.h"
+
+namespace ica::cmd {
+namespace {
+
+constexpr Duration kIdLimit = std::chrono::seconds(10);
+constexpr Duration kIntroductions = std::chrono::seconds(30);
+constexpr Duration kBootstrapRetryMin = std::chrono::seconds(1);
+constexpr Duration kBootstrapRetryMax = std::chrono::seconds(30);
+
+p2p::HostOptions host_options(const PeerNetwork::Needs& needs) {
+  const config::Cluster& c = needs.config.cluster;
+  p2p::HostOptions options(needs.identity.key);
+  if (!c.secret.empty()) {
+    options.secrets.push_back(c.secret);
+  }
+  options.listen = c.listen_multiaddress;
+  options.announce = c.announce_multiaddress;
+  options.no_announce = c.no_announce_multiaddress;
+  options.agent_version = fmt::format("ipfs-cluster-agent/{}", api::kReferenceVersion);
+  options.peerstore = needs.config.resolve(c.peerstore_file);
+  for (const Multiaddr& address : c.peer_addresses) {
+    if (address.peer_id()) {
+      options.peer_addresses.push_back(address);
+    }
+  }
+  options.bootstrap_names = needs.config.agent.bootstrap_dns;
+  options.disk = needs.runtime.disk();
+  options.dial_timeout = c.dial_peer_timeout;
+  options.high_water = static_cast<size_t>(std::max(1, c.connection_manager.high_water));
+  options.low_water = static_cast<size_t>(std::max(1, c.connection_manager.low_water));
+  options.trim_grace = c.connection_manager.grace_period;
+  return options;
+}
+
+p2p::Gossip::Options gossip_options(const config::Pubsub& settings) {
+  p2p::Gossip::Options options;
+  auto& params = options.params;
+  // The reference multiplies the library's parameters with the factor.
+  const auto factor = static_cast<size_t>(std::max(1, settings.d_factor));
+  params.d = 6 * factor;
+  params.d_lo = 5 * factor;
+  params.d_hi = 12 * factor;
+  params.d_out = 2 * factor;
+  params.d_lazy = 6 * factor;
+  params.heartbeat = settings.heartbeat_interval;
+  params.history_length = static_cast<size_t>(std::max(1, settings.history_length));
+  params.history_gossip = static_cast<size_t>(std::max(1, settings.history_gossip));
+  return options;
+}
+
+crdt::Synchronizer::Options sync_options(const config::Crdt& settings) {
+  crdt::Synchronizer::Options options;
+  options.announcer.rebroadcast = settings.rebroadcast_interval;
+  return options;
+}
+
+}  // namespace
+
+struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
+  using Self = std::shared_ptr<Impl>;
+
+  explicit Impl(Needs n)
+      : needs(std::move(n)),
+        net(needs.runtime.net().get_executor()),
+        strand(asio::make_strand(net)),
+        host(net, host_options(needs)),
+        gossip(host, needs.identity.key, net, needs.clock,
+               gossip_options(needs.config.cluster.pubsub)),
+        crdt_topic(needs.config.crdt.cluster_name, needs.replica, needs.trust),
+        bitswap(host, [this](const Cid& cid) { return crdt_topic.read(cid); }, net,
+                needs.runtime.disk(), {}),
+        driver(needs.replica, crdt_topic, crdt_topic, needs.clock, needs.runtime.state(), net,
+               sync_options(needs.config.crdt), random_u64()),
+        metrics(needs.config, needs.identity.id, needs.monitor, needs.clock, net),
+        calls(needs.identity.id, needs.config.cluster.listen_multiaddress),
+        peers(host, calls) {}
+
+  const Needs needs;
+  const Executor net;
+  const Executor strand;  // of `introduced`, `swarmed`
+  p2p::Host host;
+  p2p::Gossip gossip;
+  CrdtTopic crdt_topic;
+  p2p::Bitswap bitswap;
+  crdt::SyncDriver driver;
+  MetricTopic metrics;
+  cluster::LonePeer calls;
+  HostPeers peers;
+  cluster::Cluster* cluster = nullptr;
+  StopSource stop;
+  std::atomic<int> running{0};
+  std::set<Multiaddr> swarmed;  // strand: what our Kubo was told to connect to
+
+  void launch(Task<void> loop, const char* what) {
+    running.fetch_add(1);
+    spawn(strand, counted(shared_from_this(), std::move(loop)), what);
+  }
+  static Task<void> counted(Self self, Task<void> loop) {
+    co_await std::move(loop);
+    self->running.fetch_sub(1);
+  }
+
+  // What a peer knows of the others' addresses. With one known peer we get to know all.
+  static Task<void> introduce(Self self, PeerId peer) {
+    const StopToken token = self->stop.get_token();
+    auto id = co_await self->peers.id(peer, kIdLimit, token);
+    if (!id) {
+      log_debug("cluster", "peer {} does not say who it knows: {}", peer, id.error().message());
+      co_return;
+    }
+    if (self->needs.trust->trusts(peer)) {
+      self->host.protect(peer);
+    }
+    std::map<PeerId, std::vector<Multiaddr>> addresses;
+    for (const Multiaddr& address : id->cluster_peers_addresses.items) {
+      const auto other = address.peer_id();
+      if (other && *other != self->needs.identity.id) {
+        addresses[*other].push_back(address.without_peer());
+      }
+    }
+    for (const auto& [other, list] : addresses) {
+      self->host.add_addresses(other, list);
+    }
+  }
+
+  // Members that we hear of and are not connected to: somebody knows where they are.
+  static Task<void> introductions(Self self) {
+    const StopToken token = self->stop.get_token();
+    while (true) {
+      const Status slept = co_await sleep_for(kIntroductions, token);
+      if (!slept) {
+        co_return;
+      }
+      const std::vector<PeerId> connected = self->host.connected_peers();
+      const std::set<PeerId> near(connected.begin(), connected.end());
+      bool missing = false;
+      for (const PeerId& member : self->needs.monitor.alive()) {
+        missing = missing || (member != self->needs.identity.id && !near.contains(member));
+      }
+      if (missing && !connected.empty()) {
+        const auto turn = random_below(static_cast<uint32_t>(connected.size()));
+        co_await introduce(self, connected[turn]);
+      }
+    }
+  }
+
+  // An address whose peer is not named: whoever answers there inside the shared secret.
+  static Task<void> dial_unnamed(Self self, Multiaddr address) {
+    const StopToken token = self->stop.get_token();
+    Duration wait = kBootstrapRetryMin;
+    while (!token.stop_requested()) {
+      auto peer = co_await self->host.connect_address(
+          address, self->needs.config.cluster.dial_peer_timeout, token);
+      if (peer) {
+        log_info("cluster", "bootstrapped to {} at {}", *peer, address);
+        const Status added = self->host.add_address(
+            address.encapsulate(Multiaddr::parse("/p2p/" + peer->text()).value()));
+        (void)added;
+        co_return;
+      }
+      static LogLimiter limiter;
+      if (limiter.allow(address.text())) {
+        log_warn("cluster", "bootstrapping to {}: {}", address, peer.error().message());
+      }
+      const Status slept = co_await sleep_for(wait, token);
+      if (!slept) {
+        co_return;
+      }
+      wait = std::min(wait * 2, kBootstrapRetryMax);
+    }
+  }
+
+  // Paired Kubos are told of each other, so that content moves directly.
+  static Task<void> connect_swarms(Self self) {
+    const StopToken token = self->stop.get_token();
+    const Duration period = self->needs.config.ipfs_http.connect_swarms_delay;
+    if (period.count() <= 0) {
+      co_return;
+    }
+    while (true) {
+      const Status slept = co_await sleep_for(period, token);
+      if (!slept) {
+        co_return;
+      }
+      if (!self->needs.connector.reachable()) {
+        continue;
+      }
+      auto stream = self->cluster->peers(token);
+      auto members = co_await stream->next();
+      if (!members) {
+        continue;
+      }
+      std::set<Multiaddr> seen;
+      for (const api::Id& member : *members) {
+        if (member.id == self->needs.identity.id || !member.error.empty()) {
+          continue;
+        }
+        for (const Multiaddr& address : member.ipfs.addresses.items) {
+          seen.insert(address);
+        }
+      }
+      for (const Multiaddr& address : seen) {
+        if (!self->swarmed.contains(address)) {
+          const Status connected = co_await self->needs.connector.swarm_connect(address, token);
+          if (!connected) {
+            log_debug("ipfshttp", "swarm connect {}: {}", address, connected.error().message());
+          }
+        }
+      }
+      self->swarmed = std::move(seen);
+    }
+  }
+
+  void on_connected(const PeerId& peer) {
+    if (!stop.stop_requested()) {
+      launch(introduce(shared_from_this(), peer), "introduction");
+    }
+  }
+
+  Status start(cluster::Cluster& c) {
+    cluster = &c;
+    crdt_topic.join(host, gossip, bitswap, driver);
+    metrics.join(gossip);
+    needs.pinset.set_sink(crdt_topic);
+    gossip.start();
+    bitswap.start();
+    const std::weak_ptr<Impl> weak = weak_from_this();
+    p2p::PeerEvents events;
+    events.connected = [weak](const PeerId& peer) {
+      if (const auto self = weak.lock()) {
+        asio::post(self->strand, [self, peer] { self->on_connected(peer); });
+      }
+    };
+    host.subscribe(std::move(events));
+    TRY_VOID(host.start().context("creating host"));
+    driver.start();
+    for (const Multiaddr& address : needs.config.cluster.peer_addresses) {
+      if (!address.peer_id()) {
+        launch(dial_unnamed(shared_from_this(), address), "bootstrapping");
+      }
+    }
+    launch(introductions(shared_from_this()), "introductions");
+    launch(connect_swarms(shared_from_this()), "connecting swarms");
+    return {};
+  }
+
+  static Task<void> end(Self self) {
+    self->stop.request_stop();
+    self->metrics.stop();
+    self->driver.stop();
+    co_await self->gossip.stop();
+    co_await self->bitswap.stop();
+    co_await self->host.stop();
+    while (self->running.load() > 0) {
+      const Status slept = co_await sleep_for(std::chrono::milliseconds(2));
+      (void)slept;
+    }
+  }
+};
+
+PeerNetwork::PeerNetwork(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PeerNetwork::~PeerNetwork() = default;
+
+Result<std::unique_ptr<PeerNetwork>> PeerNetwork::create(Needs needs) {
+  return std::unique_ptr<PeerNetwork>(new PeerNetwork(std::make_shared<Impl>(std::move(needs))));
+}
+
+cluster::PeerGroup& PeerNetwork::peers() {
+  return impl_->peers;
+}
+
+Status PeerNetwork::start(cluster::Cluster& cluster) {
+  return impl_->start(cluster);
+}
+
+void PeerNetwork::publish(const api::Metric& metric) {
+  impl_->metrics.publish(metric);
+}
+
+void PeerNetwork::reload(const config::Config& config) {
+  impl_->needs.trust->set(config.crdt.trusted_peers);
+}
+
+Task<void> PeerNetwork::stop() {
+  return Impl::end(impl_);
+}
+
+PeerNetwork::Stats PeerNetwork::stats() const {
+  return {.gossip = impl_->gossip.stats(),
+          .bitswap = impl_->bitswap.stats(),
+          .connected = impl_->host.connected_peers().size()};
+}
+
+const p2p::Host& PeerNetwork::host() const {
+  return impl_->host;
+}
+
+}  // namespace ica::cmd
