@@ -10,7 +10,7 @@ from harness.wait import wait_until
 
 DOCS = tools.ROOT / "docs"
 # Read by the scripts of the chart, by Kubo or by libraries, and by nobody under another name.
-OF_THE_CHART = {"POD_NAME", "POD_INDEX", "BOOTSTRAP_ENABLED", "BOOTSTRAP_DOMAIN", "BOOTSTRAP_REPLICAS", "BOOTSTRAP_PROTOCOL",
+OF_THE_CHART = {"POD_NAME", "POD_INDEX", "BOOTSTRAP_ENABLED", "BOOTSTRAP_DOMAIN", "BOOTSTRAP_PROTOCOL",
                 "BOOTSTRAP_BUDGET", "IDENTITY_MODE", "IDENTITY_SALT"}
 OF_KUBO = {"POD_NAME", "POD_INDEX", "POD_IP", "HOST_IP", "IPFS_PATH", "HOME", "IPFS_PROFILE", "IPFS_STORAGE_MAX", "IPFS_ANNOUNCE",
            "IPFS_PRIVATE_SWARM", "GOMEMLIMIT"}

@@ -99,9 +99,10 @@ def run(script, box, env, args=(), timeout=60):
 
 def bootstrap(box, server, folder, ordinal=1, replicas=3, budget=3, **env):
     folder.mkdir(exist_ok=True)
+    (folder / "replicas").write_text(str(replicas))
     begin = time.monotonic()
     done = run("cluster/configure-bootstrap.sh", box, {
-        "POD_NAME": f"peer-{ordinal}", "BOOTSTRAP_ENABLED": "true", "BOOTSTRAP_DOMAIN": DOMAIN, "BOOTSTRAP_REPLICAS": str(replicas),
+        "POD_NAME": f"peer-{ordinal}", "BOOTSTRAP_ENABLED": "true", "BOOTSTRAP_DOMAIN": DOMAIN, "BOOTSTRAP_REPLICAS_FILE": str(folder / "replicas"),
         "BOOTSTRAP_BUDGET": str(budget), "IPFS_CLUSTER_PATH": str(folder), "http_proxy": server.url, **env})
     assert done.returncode == 0, done.stdout + done.stderr
     path = folder / "peerstore"
@@ -197,8 +198,9 @@ def test_an_unwritable_folder_does_not_stop_the_pod(box, names, tmp_path):
 
 
 def bootstrap_raw(box, server, folder):
+    (folder / "replicas").write_text("3")
     done = run("cluster/configure-bootstrap.sh", box, {
-        "POD_NAME": "peer-1", "BOOTSTRAP_DOMAIN": DOMAIN, "BOOTSTRAP_REPLICAS": "3", "BOOTSTRAP_BUDGET": "2",
+        "POD_NAME": "peer-1", "BOOTSTRAP_DOMAIN": DOMAIN, "BOOTSTRAP_REPLICAS_FILE": str(folder / "replicas"), "BOOTSTRAP_BUDGET": "2",
         "IPFS_CLUSTER_PATH": str(folder), "http_proxy": server.url})
     assert done.returncode == 0
     return done.stdout, done.stderr, done.returncode
@@ -337,7 +339,8 @@ def test_p14_a_private_swarm_starts(kubo, box, tmp_path):
 
 def test_render_has_the_scripts_as_they_are():
     data = helm.render().config_map("-scripts")
-    assert {name: text for name, text in data.items()} == {p.name: p.read_text() for p in (FILES / "cluster").iterdir()}
+    assert data.pop("replicas") == "3"
+    assert data == {p.name: p.read_text() for p in (FILES / "cluster").iterdir()}
     init = helm.render({"ipfs": {"config": {"Gateway.NoFetch": True, "Peering.Peers": [{"ID": "x"}]}, "initScripts": {"900-mine.sh": "echo hi"}}}).config_map("-init")
     assert "ipfs config --json 'Gateway.NoFetch' 'true'" in init["200-values.sh"] and init["900-mine.sh"].strip() == "echo hi"
     assert pathlib.Path(FILES / "ipfs/001-settings.sh").read_text() == init["001-settings.sh"]

@@ -33,6 +33,11 @@ def test_k145_k147_what_users_change_leaves_them_alone_too():
         assert immutable(helm.render(values)) == before
 
 
+def test_k145_scaling_restarts_no_pod():
+    pods = lambda r: {s["metadata"]["name"]: s["spec"]["template"] for s in r.all("StatefulSet")}
+    assert pods(helm.render({"replicaCount": 5})) == pods(helm.render())
+
+
 def secrets(render):
     return {s["metadata"]["name"]: s["data"] for s in render.all("Secret")}
 

@@ -159,7 +159,6 @@ envFrom:
 {{- $env = append $env (dict "name" "BOOTSTRAP_ENABLED" "value" (toString .Values.bootstrap.enabled)) -}}
 {{- if .Values.bootstrap.enabled -}}
 {{- $env = append $env (dict "name" "BOOTSTRAP_DOMAIN" "value" (include "ica.cluster.domain" .)) -}}
-{{- $env = append $env (dict "name" "BOOTSTRAP_REPLICAS" "value" (include "ica.maxReplicas" .)) -}}
 {{- $env = append $env (dict "name" "BOOTSTRAP_PROTOCOL" "value" .Values.dnsProtocol) -}}
 {{- $env = append $env (dict "name" "BOOTSTRAP_BUDGET" "value" (toString .Values.bootstrap.budgetSeconds)) -}}
 {{- if ne $c.image.flavor "go" -}}

@@ -16,7 +16,8 @@ main() {
   folder=${IPFS_CLUSTER_PATH:-/data/ipfs-cluster}
   ordinal=${POD_NAME##*-}
   name=${POD_NAME%-*}
-  replicas=${BOOTSTRAP_REPLICAS:-1}
+  replicas=$(cat "${BOOTSTRAP_REPLICAS_FILE:-/scripts/replicas}" 2>/dev/null)
+  case $replicas in '' | *[!0-9]*) replicas=1 ;; esac
   budget=${BOOTSTRAP_BUDGET:-20}
   protocol=${BOOTSTRAP_PROTOCOL:-dns4}
   scheme=http
