@@ -24,7 +24,7 @@ def documented_variables():
 
 
 def test_p22_every_variable_of_a_render_is_read_by_somebody():
-    known = documented_variables() | {"CLUSTER_BOOTSTRAP_DNS"}
+    known = documented_variables()
     assert "CLUSTER_PEERNAME" in known
     for values in (None, helm.EVERYTHING, {"bootstrap": {"peers": ["/dns4/a/tcp/9096/p2p/12D3KooWx"]}}, {"cluster": {"logFormat": "json", "mdnsInterval": "0s"}}):
         r = helm.render(values)
