@@ -19,6 +19,11 @@ if [ "${IPFS_ENABLE_EXPERIMENTAL_FEATURES:-}" = true ]; then
   set_json Experimental.Libp2pStreamMounting true
   set_json Experimental.P2pHttpProxy true
 fi
+# Kubo asks only few of its connected peers for a block, and the Kubos of the other pods may not be among them: without
+# the public DHT they would then not find each other's content at all, and with it late.
+if [ "${IPFS_BITSWAP_BROADCAST:-false}" = true ]; then
+  set_json Internal.Bitswap.BroadcastControl.Enable false
+fi
 if [ -n "${IPFS_ANNOUNCE:-}" ]; then
   set_json Addresses.AppendAnnounce "[\"$(printf %s "$IPFS_ANNOUNCE" | sed 's/,/","/g')\"]"
 fi
