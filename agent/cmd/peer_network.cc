@@ -6,6 +6,7 @@
 
 #include "agent/cmd/crdt_topic.h"
 #include "agent/cmd/metric_topic.h"
+#include "agent/cmd/pinset_protocol.h"
 #include "agent/rpc/remote_peers.h"
 #include "agent/rpc/server.h"
 #include "common/api/peer.h"
@@ -96,6 +97,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
                 needs.runtime.disk(), {}),
         driver(needs.replica, crdt_topic, crdt_topic, needs.clock, needs.runtime.state(), net,
                sync_options(needs.config.crdt), random_u64()),
+        pinset_protocol(host, needs.replica, needs.runtime.disk()),
         metrics(needs.config, needs.identity.id, needs.monitor, needs.clock, net),
         peers(host, needs.monitor, [this] { return bandwidth(host); }) {}
 
@@ -107,6 +109,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   CrdtTopic crdt_topic;
   p2p::Bitswap bitswap;
   crdt::SyncDriver driver;
+  PinsetProtocol pinset_protocol;
   MetricTopic metrics;
   rpc::RemotePeers peers;
   std::unique_ptr<rpc::Server> server;
@@ -247,6 +250,8 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     metrics.join(gossip);
     needs.pinset.set_sink(crdt_topic);
     server = std::make_unique<rpc::Server>(host, c, needs.connector);
+    pinset_protocol.serve();
+    driver.set_history(pinset_protocol);
     gossip.start();
     bitswap.start();
     server->start();
@@ -267,6 +272,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     }
     launch(introductions(shared_from_this()), "introductions");
     launch(connect_swarms(shared_from_this()), "connecting swarms");
+    launch(PinsetProtocol::ask_peers(&pinset_protocol, stop.get_token()), "asking for pinsets");
     return {};
   }
 
@@ -318,6 +324,10 @@ PeerNetwork::Stats PeerNetwork::stats() const {
   return {.gossip = impl_->gossip.stats(),
           .bitswap = impl_->bitswap.stats(),
           .connected = impl_->host.connected_peers().size()};
+}
+
+std::vector<crdt::PeerPinset> PeerNetwork::peer_pinsets() const {
+  return impl_->pinset_protocol.peers();
 }
 
 const p2p::Host& PeerNetwork::host() const {

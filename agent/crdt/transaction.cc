@@ -137,6 +137,11 @@ Result<bool> Transaction::merge(const Bytes& digest, BytesView block) {
     TRY(group, follow(link, group, covers));
   }
   const bool is_tip = !item.linked;
+  if (state_.work == 0) {
+    state_.synced_to = 0;
+  } else if (state_.synced_to == 0 || delta.priority < state_.synced_to) {
+    state_.synced_to = delta.priority;
+  }
   if (state_.groups[group].missing == 0) {
     if (is_tip) {
       state_.tips[digest] = {delta.priority, 0, {}};
@@ -196,6 +201,12 @@ Result<Bytes> Transaction::write_node(const Delta& delta) {
     return fail(Code::TooLarge, "a change of {} bytes is more than one block holds", block.size());
   }
   Bytes digest = block_digest(block);
+  TRY(const bool wanted, overlay_.has(Family::Work, work_key(digest)));
+  if (wanted) {
+    // Another peer made the very same change on the same heads, and we have heard of its node.
+    TRY_VOID(merge(digest, block));
+    return digest;
+  }
   TRY_VOID(store_block(digest, block, delta));
   link_complete(node.links);
   state_.tips[digest] = {delta.priority, 0, {}};

@@ -21,6 +21,7 @@ extern const std::string_view kHealthGraph;
 extern const std::string_view kHealthMetrics;
 extern const std::string_view kHealthAlerts;
 extern const std::string_view kHealthBandwidth;
+extern const std::string_view kHealthDigest;
 extern const std::string_view kIpfsGc;
 
 }  // namespace ica::ctl::text
