@@ -25,7 +25,7 @@ Task<void> LineWriter::finish(Status outcome) {
   Status sent;
   http::Headers trailers;
   if (response.begun()) {
-    const std::string error = outcome ? std::string() : header_text(outcome.error().message());
+    const std::string error = outcome ? std::string() : web::header_text(outcome.error().message());
     trailers.emplace_back("X-Stream-Error", error);
   } else if (outcome) {
     sent = co_await response.send(204, headers(), Bytes());
