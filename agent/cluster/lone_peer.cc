@@ -20,6 +20,11 @@ LonePeer::LonePeer(const PeerId& self, const std::vector<Multiaddr>& listen) {
   }
 }
 
+// A group that cannot ask says so.
+Task<Result<ipfs::RepoStat>> PeerGroup::repo_stat(PeerId peer, Duration, StopToken) {
+  co_return fail(Code::Unsupported, "repo/stat of {} cannot be asked for", peer);
+}
+
 Task<Result<api::Id>> LonePeer::join(PeerId, Duration, StopToken) {
   co_return fail(Code::Unavailable, "failed to find any peer in table");
 }

@@ -53,6 +53,7 @@ class PeerGroup {
                                              StopToken stop) = 0;
   virtual Task<Result<PinInfos>> recover_all(PeerId peer, StopToken stop) = 0;
   virtual Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) = 0;
+  virtual Task<Result<ipfs::RepoStat>> repo_stat(PeerId peer, Duration limit, StopToken stop);
   virtual Task<Status> put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks,
                                   StopToken stop) = 0;
 };

@@ -28,8 +28,7 @@ Task<void> add_content(Exchange& exchange) {
     return self->cluster.add(std::move(options), parts, output, self->stop());
   };
   answer.fail = [self](const Error& error) { return self->send_error(error); };
-  co_await adder::answer_add(exchange, std::move(*wanted), std::move(*boundary),
-                             std::move(answer));
+  co_await adder::answer_add(exchange, std::move(*wanted), std::move(*boundary), std::move(answer));
 }
 
 }  // namespace ica::rest

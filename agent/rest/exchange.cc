@@ -1,5 +1,6 @@
 #include "agent/rest/exchange.h"
 
+#include "agent/cluster/http_status.h"
 #include "common/api/peer.h"
 
 namespace ica::rest {
@@ -18,7 +19,7 @@ Task<void> Exchange::send_error(int status, std::string_view message) {
 }
 
 Task<void> Exchange::send_error(const Error& error) {
-  const int status = status_of(error);
+  const int status = cluster::http_status_of(error);
   if (error.code() == Code::Busy) {
     headers.emplace_back("Retry-After", "1");
   }
@@ -28,17 +29,6 @@ Task<void> Exchange::send_error(const Error& error) {
 void Exchange::bad_option(std::string_view message) {
   early_status = 400;
   early_body = api::error_json(400, message) + "\n";
-}
-
-int status_of(const Error& error) {
-  switch (error.code()) {
-    case Code::NotFound:
-      return error.message() == cluster::kNotPinned ? 404 : 500;
-    case Code::Busy:
-      return 429;
-    default:
-      return 500;
-  }
 }
 
 }  // namespace ica::rest

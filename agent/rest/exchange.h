@@ -32,8 +32,6 @@ struct Exchange : web::Exchange {
   void bad_option(std::string_view message);
 };
 
-int status_of(const Error& error);
-
 using Handler = std::function<Task<void>(Exchange&)>;
 
 struct Route {

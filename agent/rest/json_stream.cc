@@ -1,5 +1,6 @@
 #include "agent/rest/json_stream.h"
 
+#include "agent/cluster/http_status.h"
 #include "common/api/peer.h"
 
 namespace ica::rest {
@@ -31,7 +32,7 @@ Task<void> LineWriter::finish(Status outcome) {
     sent = co_await response.send(204, headers(), Bytes());
     co_return;
   } else {
-    const int code = status_of(outcome.error());
+    const int code = cluster::http_status_of(outcome.error());
     http::Headers declared = headers();
     if (outcome.error().code() == Code::Busy) {
       declared.emplace_back("Retry-After", "1");

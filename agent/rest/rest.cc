@@ -2,6 +2,7 @@
 
 #include "agent/config/api_options.h"
 #include "agent/rest/exchange.h"
+#include "agent/rest/handlers.h"
 #include "common/api/peer.h"
 
 namespace ica::rest {
@@ -14,12 +15,14 @@ constexpr std::string_view kComponent = "restapi";
 struct RestApi::Impl final : web::ApiRoutes {
   Impl(asio::io_context& context, const config::Config& config, cluster::Cluster& use_cases)
       : cluster(use_cases),
+        dashboard(config.agent.dashboard),
         table(rest::routes()),
         server(context,
                config::api_options(config, config.rest_api, std::string(kComponent), "REST API"),
                *this) {}
 
   cluster::Cluster& cluster;
+  const bool dashboard;
   const std::vector<rest::Route> table;
   web::ApiServer server;
 
@@ -35,6 +38,13 @@ struct RestApi::Impl final : web::ApiRoutes {
   Task<void> serve(size_t route, web::Exchange& plain) override {
     Exchange exchange{std::move(plain), cluster, server.auth(), 0, {}};
     co_await table[route].handler(exchange);
+  }
+
+  Task<bool> serve_root(web::Exchange& exchange) override {
+    if (!dashboard) {
+      co_return false;
+    }
+    co_return co_await show_dashboard(exchange);
   }
 
   std::string error_body(int status, std::string_view message) const override {

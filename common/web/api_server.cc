@@ -166,8 +166,7 @@ struct ApiServer::Impl {
       (void)sent;
       co_return;
     }
-    Exchange exchange =
-        make_exchange(request, response, std::move(headers), std::move(match.vars));
+    Exchange exchange = make_exchange(request, response, std::move(headers), std::move(match.vars));
     if (match.outcome == Router::Outcome::NotFound) {
       co_await exchange.send_text(404, routes.error_body(404, "not found"));
       co_return;
