@@ -189,7 +189,7 @@ struct PinningService::Impl final : web::ApiRoutes {
       co_await send_error(exchange, pinned.error());
       co_return;
     }
-    co_await exchange.send_text(200, json_of(queued(*pinned)));
+    co_await exchange.send_text(202, json_of(queued(*pinned)));
   }
 
   Task<Result<api::Pin>> pin_instead_of(api::ServicePin wanted, Cid old, StopToken stop) {

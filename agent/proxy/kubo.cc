@@ -73,8 +73,7 @@ Task<Status> download(http::Request& request, http::ClientStream& stream,
 }
 
 // Passes Kubo's answer on.
-Task<Status> relay(http::Request& request, http::ResponseWriter& response,
-                   http::ClientStream& stream) {
+Task<Status> relay(http::ResponseWriter& response, http::ClientStream& stream) {
   CO_TRY(const int status, co_await stream.status());
   http::Headers headers;
   for (const auto& [name, value] : stream.headers()) {
@@ -96,7 +95,6 @@ Task<Status> relay(http::Request& request, http::ResponseWriter& response,
   if (sent) {
     sent = co_await response.end(stream.trailers());
   }
-  (void)request;
   co_return sent;
 }
 
@@ -169,9 +167,8 @@ Task<Status> Kubo::send(http::Request& request, std::string query, Take take) {
 }
 
 Task<void> Kubo::forward(http::Request& request, http::ResponseWriter& response) {
-  http::Request* const in = &request;
   http::ResponseWriter* const out = &response;
-  const Take take = [in, out](http::ClientStream& stream) { return relay(*in, *out, stream); };
+  const Take take = [out](http::ClientStream& stream) { return relay(*out, stream); };
   const Status done = co_await send(request, request.query, take);
   if (done || response.begun() || request.stop.stop_requested()) {
     co_return;

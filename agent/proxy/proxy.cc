@@ -4,6 +4,7 @@
 #include "agent/proxy/handlers.h"
 #include "common/base/log.h"
 #include "common/web/access_log.h"
+#include "common/web/api_server.h"
 
 namespace ica::proxy {
 namespace {
@@ -98,14 +99,8 @@ struct IpfsProxy::Impl {
   }
 
   Status listen(const Multiaddr& address) {
-    TRY(auto target, dial_target(address));
-    if (target.kind == DialTarget::Kind::Unix) {
-      TRY_VOID(server->listen_unix(target.host));
-      ports.push_back(0);
-    } else {
-      TRY(const uint16_t port, server->listen(target.host, target.port));
-      ports.push_back(port);
-    }
+    TRY(const uint16_t port, web::listen_at(*server, address));
+    ports.push_back(port);
     log_info(kComponent, "IPFS Proxy: {} -> {}", address, config.ipfs_proxy.node_multiaddress);
     return {};
   }

@@ -46,6 +46,15 @@ std::string with_query(std::string path, const http::Request& request) {
 
 }  // namespace
 
+Result<uint16_t> listen_at(http::Server& server, const Multiaddr& address) {
+  TRY(auto target, dial_target(address));
+  if (target.kind == DialTarget::Kind::Unix) {
+    TRY_VOID(server.listen_unix(target.host));
+    return uint16_t{0};
+  }
+  return server.listen(target.host, target.port);
+}
+
 Task<bool> ApiRoutes::serve_root(Exchange& exchange) {
   (void)exchange;
   co_return false;
@@ -175,14 +184,8 @@ struct ApiServer::Impl {
   }
 
   Status listen(const Multiaddr& address) {
-    TRY(auto target, dial_target(address));
-    if (target.kind == DialTarget::Kind::Unix) {
-      TRY_VOID(server->listen_unix(target.host));
-      ports.push_back(0);
-    } else {
-      TRY(const uint16_t port, server->listen(target.host, target.port));
-      ports.push_back(port);
-    }
+    TRY(const uint16_t port, listen_at(*server, address));
+    ports.push_back(port);
     log_info(options.name, "{} (HTTP): {}", options.title, address);
     return {};
   }

@@ -23,6 +23,10 @@ struct ApiOptions {
   std::string access_log;  // file; empty: the log, at debug level
 };
 
+// Lets `server` listen at a TCP or unix address; the port, 0 for a unix socket. Errors:
+// InvalidArgument (another kind of address), Io (in use).
+Result<uint16_t> listen_at(http::Server& server, const Multiaddr& address);
+
 // The routes behind the layers that all our HTTP APIs have. Called on the server's threads.
 class ApiRoutes {
  public:

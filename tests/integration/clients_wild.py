@@ -68,31 +68,34 @@ console.log(JSON.stringify({ version, id: info.id, cid: added.cid, files: direct
 
 
 def test_npm_ipfs_cluster_api(world):
-    """ipfs-cluster-api 0.0.9, of 2019."""
-    folder = wild.npm("ipfs-cluster-api", "ipfs-cluster-api@0.0.9")
-    _, peer = world
+    """ipfs-cluster-api 0.0.9, of 2019, which needs two packages more than it says."""
+    folder = wild.npm("ipfs-cluster-api", "ipfs-cluster-api@0.0.9", "debug@4.4.3", "is-stream@1.1.0")
+    kubo, peer = world
+    cid = kubo.add([("f", b"for an old client\n")])
     out = wild.node(folder, """
 import { createRequire } from 'node:module'
 const api = createRequire(import.meta.url)('ipfs-cluster-api')
 const cluster = api('127.0.0.1', process.argv[2], { protocol: 'http' })
+const cid = process.argv[3]
 const id = await cluster.id()
 const version = await cluster.version()
-const added = await cluster.add(Buffer.from('from an old client'))
-await cluster.pin.add(added[0].hash ?? added[0].cid)
+await cluster.pin.add(cid)
+const listed = await cluster.pin.ls()
 const graph = await cluster.health.graph()
-const status = await cluster.status(added[0].hash ?? added[0].cid)
-await cluster.pin.rm(added[0].hash ?? added[0].cid)
-console.log(JSON.stringify({ id: id.id, version: version.version, added, graph: graph.cluster_id, status: status.cid }))
+const status = await cluster.status(cid)
+await cluster.pin.rm(cid)
+console.log(JSON.stringify({ id: id.id, version: version.version, graph: graph.cluster_id, status: status.cid,
+  listed: JSON.stringify(listed).includes(cid) }))
 process.exit(0)
-""", peer.rest_port)
+""", peer.rest_port, cid)
     result = json.loads(out)
-    assert result["id"] == peer.id and result["version"] == "1.1.6" and result["graph"] == peer.id
-    assert result["status"] and not peer.pinset()
+    assert result["id"] == peer.id == result["graph"] and result["version"] == "1.1.6"
+    assert result["status"] == cid and result["listed"] and not peer.pinset()
 
 
 def test_pypi_ipfscluster(world):
     """ipfscluster 0.2.0, of 2019, with the ipfshttpclient of its time."""
-    interpreter = wild.venv("ipfscluster", "ipfscluster==0.2.0", "ipfshttpclient==0.4.13.2", "setuptools<81")
+    interpreter = wild.venv("ipfscluster", "ipfscluster==0.2.0", "ipfshttpclient==0.4.12", "setuptools<81")
     kubo, peer = world
     cid = kubo.add([("f", b"from PyPI\n")])
     result = python(interpreter, """
@@ -102,7 +105,8 @@ import ipfscluster
 client = ipfscluster.connect(f"/dns/localhost/tcp/{sys.argv[1]}/http")
 client.pins.add(sys.argv[2])
 print(json.dumps({"id": client.id()["id"], "version": client.version()["version"],
-                  "status": client.pins.ls(sys.argv[2])["cid"], "allocation": client.allocations.ls(sys.argv[2])["cid"],
+                  "status": client.pins.ls(sys.argv[2])["cid"],
+                  "allocation": client.allocations.ls(sys.argv[2])["cid"],
                   "graph": client.health.graph()["cluster_id"], "removed": str(client.pins.rm(sys.argv[2]))}))
 """, peer.rest_port, cid)
     assert result["id"] == peer.id == result["graph"] and result["version"] == "1.1.6"

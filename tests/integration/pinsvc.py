@@ -69,7 +69,7 @@ def test_pin_remote_of_kubo(lab):
     cids = {user.add([("f", b"remote %d\n" % n)], "pin=true") for n in range(60)}
     for one in cids:
         assert ask(peer, "POST", "/pins", {"Authorization": "Bearer " + token_of(peer)},
-                   {"cid": one, "name": "many"}).status == 200
+                   {"cid": one, "name": "many"}).status == 202
     wait_until(lambda: cids <= kubo.pins(), 60, "all are pinned", 0.3)
     listed = user.cli("pin", "remote", "ls", "--service=ours", "--name=many").decode()
     assert {line.split()[0] for line in listed.splitlines()} == cids
@@ -102,15 +102,15 @@ def test_replace(lab):
     kubo = lab.kubo()
     peer = lab.peer(kubo)
     old, new = (kubo.add([("f", b"version %d\n" % n)]) for n in (1, 2))
-    assert ask(peer, "POST", "/pins", body={"cid": old, "name": "doc", "meta": {"a": "1"}}).status == 200
+    assert ask(peer, "POST", "/pins", body={"cid": old, "name": "doc", "meta": {"a": "1"}}).status == 202
     answer = ask(peer, "POST", f"/pins/{old}", body={"cid": new, "name": "doc2", "meta": {"a": "2"}})
-    assert answer.status == 200, answer.body
+    assert answer.status == 202, answer.body
     assert answer.json()["pin"] == {"cid": new, "name": "doc2", "meta": {"a": "2"}}
     assert ask(peer, "GET", f"/pins/{old}").status == 404
     wait_until(lambda: ask(peer, "GET", f"/pins/{new}").json()["status"] == "pinned", 30, "it is pinned")
     assert peer.pinset()[new]["metadata"] == {"a": "2"}
     # The same CID again: its options change, and it is not unpinned.
-    assert ask(peer, "POST", f"/pins/{new}", body={"cid": new, "name": "doc3"}).status == 200
+    assert ask(peer, "POST", f"/pins/{new}", body={"cid": new, "name": "doc3"}).status == 202
     assert ask(peer, "GET", f"/pins/{new}").json()["pin"]["name"] == "doc3"
     assert ask(peer, "POST", f"/pins/{old}", body={"cid": new}).status == 404
     assert ask(peer, "POST", "/pins/bogus", body={"cid": new}).status == 400
