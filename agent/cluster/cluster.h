@@ -66,6 +66,8 @@ class Cluster {
   Task<Result<api::Pin>> pin_path(std::string path, api::PinOptions options, StopToken stop);
   Task<Result<api::Pin>> unpin(Cid cid, StopToken stop);
   Task<Result<api::Pin>> unpin_path(std::string path, StopToken stop);
+  // The CID that a path ends at; asks Kubo unless the path is a CID alone.
+  Task<Result<Cid>> resolve(std::string path, StopToken stop);
   Result<api::Pin> pin_get(const Cid& cid) const;
   // Pins of the types in the mask, in key order, from one snapshot.
   StreamPtr<api::Pin> pins(uint64_t types, StopToken stop);
@@ -85,6 +87,8 @@ class Cluster {
   Task<Result<api::GlobalPinInfo>> recover_local(Cid cid, StopToken stop);
   StreamPtr<api::GlobalPinInfo> recover_all(StopToken stop);
   StreamPtr<api::GlobalPinInfo> recover_all_local(StopToken stop);
+  // Counts of this peer by status, always current.
+  tracker::TrackerCounts own_counts() const;
   // What this peer answers to another one.
   Task<Result<api::PinInfo>> own_status(Cid cid, StopToken stop);
   StreamPtr<api::PinInfo> own_status_all(api::StatusFilter filter, StopToken stop);  // sorted
@@ -99,9 +103,15 @@ class Cluster {
   // Peers with a fresh ping and this one, by ID.
   std::vector<PeerId> members() const;
   bool trusted(const PeerId& peer) const;
+  // Name and Kubo (with its public addresses) of a peer, as its last ping told.
+  api::PinInfoShort last_known(const PeerId& peer) const;
   Task<Result<api::GlobalRepoGc>> repo_gc(StopToken stop);
   Task<Result<api::GlobalRepoGc>> repo_gc_local(StopToken stop);
   Task<Result<api::RepoGc>> own_repo_gc(StopToken stop);  // what this peer answers to another one
+  // Whether this peer's Kubo answered when it was last asked.
+  bool kubo_reachable() const;
+  // The sum over the members whose Kubo answers.
+  Task<ipfs::RepoStat> repo_stat(StopToken stop);
   Task<Result<api::ConnectGraph>> connect_graph(StopToken stop);
   std::vector<api::Alert> alerts() const;
   std::vector<api::Metric> metrics(std::string_view name) const;

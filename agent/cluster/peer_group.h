@@ -57,6 +57,8 @@ class PeerGroup {
   // slower than we are; finish() is Ok when the peer has stored every block.
   virtual Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer,
                                                                       StopToken stop) = 0;
+  // The repository of that peer\'s Kubo.
+  virtual Task<Result<ipfs::RepoStat>> repo_stat(PeerId peer, Duration limit, StopToken stop) = 0;
 };
 
 }  // namespace ica::cluster

@@ -114,6 +114,27 @@ Task<Result<api::GlobalRepoGc>> repo_gc_local_in(CorePtr core, StopToken stop) {
   co_return out;
 }
 
+Task<ipfs::RepoStat> repo_stat_in(CorePtr core, StopToken stop) {
+  const std::vector<PeerId> members = core->members();
+  std::vector<Task<Result<ipfs::RepoStat>>> tasks;
+  tasks.reserve(members.size());
+  for (const PeerId& peer : members) {
+    tasks.push_back(peer == core->parts.self ? core->parts.connector.repo_stat(stop)
+                                             : core->parts.peers.repo_stat(peer, kPeerLimit, stop));
+  }
+  std::vector<Result<ipfs::RepoStat>> answers = co_await gather(std::move(tasks));
+  ipfs::RepoStat total;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (answers[i]) {
+      total.repo_size += answers[i]->repo_size;
+      total.storage_max += answers[i]->storage_max;
+    } else if (answers[i].error().code() != Code::PermissionDenied) {
+      log_warn("cluster", "{} repo/stat errored: {}", members[i], answers[i].error().message());
+    }
+  }
+  co_return total;
+}
+
 Task<Result<std::vector<api::Id>>> own_peers(CorePtr core, StopToken stop) {
   PeersStream stream(core, stop);
   co_return co_await stream.next();
@@ -237,6 +258,10 @@ Status Cluster::peer_remove(const PeerId&) {
   return fail(Code::Internal, "crdt consensus component cannot remove peers");
 }
 
+api::PinInfoShort Cluster::last_known(const PeerId& peer) const {
+  return core_->short_info(peer, api::TrackerStatus::Undefined, core_->now());
+}
+
 std::vector<PeerId> Cluster::members() const {
   return core_->members();
 }
@@ -255,6 +280,18 @@ Task<Result<api::GlobalRepoGc>> Cluster::repo_gc_local(StopToken stop) {
 
 Task<Result<api::RepoGc>> Cluster::own_repo_gc(StopToken stop) {
   return own_gc(core_, std::move(stop));
+}
+
+bool Cluster::kubo_reachable() const {
+  return core_->parts.connector.reachable();
+}
+
+tracker::TrackerCounts Cluster::own_counts() const {
+  return core_->parts.tracker.counts();
+}
+
+Task<ipfs::RepoStat> Cluster::repo_stat(StopToken stop) {
+  return repo_stat_in(core_, std::move(stop));
 }
 
 Task<Result<api::ConnectGraph>> Cluster::connect_graph(StopToken stop) {

@@ -315,6 +315,10 @@ Task<Result<api::Pin>> Cluster::pin(api::Pin pin) {
   return pin_in(core_, std::move(pin));
 }
 
+Task<Result<Cid>> Cluster::resolve(std::string path, StopToken stop) {
+  return cluster::resolve(core_, std::move(path), std::move(stop));
+}
+
 Task<Result<api::Pin>> Cluster::pin_path(std::string path, api::PinOptions options,
                                          StopToken stop) {
   return pin_path_in(core_, std::move(path), std::move(options), std::move(stop));

@@ -26,6 +26,10 @@ struct Invocation {
   config::Environment environment;
   cli::FlagValues flags;  // of the command
   std::vector<std::string> args;
+
+  // Called by the reference's name, as its scripts do: `init` then writes every section, and SIGHUP
+  // ends the daemon.
+  bool stands_in() const { return program == "ipfs-cluster-service"; }
 };
 
 struct Command {

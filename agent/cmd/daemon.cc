@@ -3,13 +3,13 @@
 #include "agent/adder/adder.h"
 #include "agent/cluster/background.h"
 #include "agent/cmd/gauges.h"
+#include "agent/cmd/http_apis.h"
 #include "agent/cmd/kubo_probe.h"
 #include "agent/cmd/notify.h"
 #include "agent/cmd/peer_network.h"
 #include "agent/cmd/peer_state.h"
 #include "agent/cmd/resident.h"
 #include "agent/cmd/tracing.h"
-#include "agent/rest/rest.h"
 #include "agent/telemetry/health_server.h"
 #include "common/api/peer.h"
 #include "common/base/async.h"
@@ -57,7 +57,7 @@ struct Daemon::Parts {
   std::unique_ptr<PeerNetwork> network;
   std::unique_ptr<cluster::Cluster> cluster;
   std::unique_ptr<cluster::Background> background;
-  std::unique_ptr<rest::RestApi> rest;
+  HttpApis http_apis;
   std::shared_ptr<Gauges> gauges;
   std::shared_ptr<KuboProbe> probe;
   std::shared_ptr<telemetry::TraceExporter> traces;
@@ -67,7 +67,6 @@ struct Daemon::Parts {
   Status start_health();
   Status open_state();
   Status start_cluster();
-  Status start_apis();
   void start_loops();
   telemetry::Sources sources();
 
@@ -138,14 +137,6 @@ Status Daemon::Parts::start_cluster() {
   return {};
 }
 
-Status Daemon::Parts::start_apis() {
-  if (config.rest_api.enabled) {
-    rest = std::make_unique<rest::RestApi>(runtime.net(), config, *cluster);
-    TRY_VOID(rest->start().context("creating REST API component"));
-  }
-  return {};
-}
-
 void Daemon::Parts::start_loops() {
   const Executor net = runtime.net().get_executor();
   gauges = std::make_shared<Gauges>(state.connector);
@@ -179,9 +170,7 @@ telemetry::Sources Daemon::Parts::sources() {
     const auto last = monitor.last_of(config.informer_disk.metric_type, identity.id);
     return last ? last->weight : 0;
   };
-  if (rest) {
-    s.apis.emplace_back("rest", &rest->stats());
-  }
+  http_apis.add_sources(s);
   return s;
 }
 
@@ -250,9 +239,7 @@ Task<void> Daemon::Parts::settle(Parts* self) {
 }
 
 Task<void> Daemon::Parts::shut_down(Parts* self) {
-  if (self->rest) {
-    co_await self->rest->stop(kAnswerGrace);
-  }
+  co_await self->http_apis.stop(kAnswerGrace);
   if (self->background) {
     co_await self->background->stop();
   }
@@ -294,7 +281,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config, config::Ide
     status = parts.start_cluster();
   }
   if (status) {
-    status = parts.start_apis();
+    status = parts.http_apis.start(parts.runtime.net(), parts.config, *parts.cluster);
   }
   if (!status) {
     daemon->stop();
@@ -306,7 +293,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config, config::Ide
 
 Status Daemon::reload(const config::Config& settings) {
   parts_->network->reload(settings);
-  return parts_->rest ? parts_->rest->reload(settings.rest_api) : Status();
+  return parts_->http_apis.reload(settings);
 }
 
 bool Daemon::stop() {

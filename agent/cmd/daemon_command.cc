@@ -34,7 +34,7 @@ constexpr cli::FlagSpec kFlags[] = {
 constexpr std::string_view kDescription = R"(
    Runs until it gets SIGTERM or SIGINT; a second one ends it at once, which loses nothing
    that was acknowledged. SIGHUP reads log level, credentials, certificates and trusted
-   peers again.
+   peers again; called as ipfs-cluster-service it ends the peer, as it does there.
 )";
 
 // The memory that threads keep for themselves is most of an idle peer: few pools, given back soon.
@@ -137,12 +137,13 @@ class Signals {
       if (error) {
         return;
       }
-      if (signal == SIGHUP) {
+      if (signal == SIGHUP && !in_.stands_in()) {
         reload();
         listen();
         return;
       }
-      log_info(kComponent, "received signal {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+      log_info(kComponent, "received signal {}",
+               signal == SIGHUP ? "SIGHUP" : (signal == SIGINT ? "SIGINT" : "SIGTERM"));
     });
   }
 

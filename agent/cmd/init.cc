@@ -137,6 +137,11 @@ std::optional<Failure> read_peers(const std::string& list, config::Config& confi
   return std::nullopt;
 }
 
+bool mentions(const config::Environment& environment, std::string_view prefix) {
+  const auto found = environment.lower_bound(prefix);
+  return found != environment.end() && found->first.starts_with(prefix);
+}
+
 std::optional<Failure> make_config(const Invocation& in, config::Config& config,
                                    config::Addresses& peers) {
   config.folder = in.folder;
@@ -147,6 +152,9 @@ std::optional<Failure> make_config(const Invocation& in, config::Config& config,
       return Failure{"randomizing ports", status.error()};
     }
   }
+  // The reference writes these two sections always, and with them opens two more ports.
+  config.ipfs_proxy.enabled = in.stands_in() || mentions(in.environment, "CLUSTER_IPFSPROXY_");
+  config.pinsvc_api.enabled = in.stands_in() || mentions(in.environment, "CLUSTER_PINSVCAPI_");
   config::Strings warnings;
   Status status = config::apply_environment(in.environment, config, warnings);
   if (status) {

@@ -207,6 +207,7 @@ struct Agent {
   uint64_t memory_budget = 64 << 20;  // bytes, block cache and write buffers together
   int max_api_connections = 12000;
   Strings bootstrap_dns;            // names whose addresses are all dialled
+  bool dashboard = true;            // GET / of the REST API for browsers
   std::string log_format = "text";  // or "json"
   std::string log_level = "info";   // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
 };

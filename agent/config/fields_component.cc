@@ -210,6 +210,13 @@ constexpr Field kAgent[] = {
          "their addresses are dialled again and again; who answers with the cluster's secret is a "
          "peer. `CLUSTER_BOOTSTRAP_DNS`, separated by commas, adds to it.",
      .ours = true},
+    {.key = "dashboard",
+     .ref = ICA_REF(agent.dashboard),
+     .write = Write::UnlessDefault,
+     .meaning =
+         "Whether the REST API shows a read-only page about this peer to browsers that ask for "
+         "its `/`. The page needs the credentials that the API needs.",
+     .ours = true},
     {.key = "log_format",
      .ref = [](Config& c) -> Ref {
        return Choice{&c.agent.log_format, "text|json"};

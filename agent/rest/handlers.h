@@ -33,6 +33,11 @@ Task<void> get_bandwidth(Exchange& exchange);
 Task<void> get_metrics(Exchange& exchange);
 Task<void> get_metric_names(Exchange& exchange);
 Task<void> get_token(Exchange& exchange);
+// summary.cc
+Task<void> get_summary(Exchange& exchange);
+// pages.cc
+Task<void> get_openapi(Exchange& exchange);
+Task<bool> show_dashboard(web::Exchange& exchange);  // false: no browser asks
 // add.cc
 Task<void> add_content(Exchange& exchange);
 

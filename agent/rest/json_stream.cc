@@ -1,5 +1,6 @@
 #include "agent/rest/json_stream.h"
 
+#include "agent/cluster/http_status.h"
 #include "common/api/peer.h"
 
 namespace ica::rest {
@@ -25,13 +26,13 @@ Task<void> LineWriter::finish(Status outcome) {
   Status sent;
   http::Headers trailers;
   if (response.begun()) {
-    const std::string error = outcome ? std::string() : header_text(outcome.error().message());
+    const std::string error = outcome ? std::string() : web::header_text(outcome.error().message());
     trailers.emplace_back("X-Stream-Error", error);
   } else if (outcome) {
     sent = co_await response.send(204, headers(), Bytes());
     co_return;
   } else {
-    const int code = status_of(outcome.error());
+    const int code = cluster::http_status_of(outcome.error());
     http::Headers declared = headers();
     if (outcome.error().code() == Code::Busy) {
       declared.emplace_back("Retry-After", "1");

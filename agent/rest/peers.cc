@@ -8,21 +8,6 @@ namespace {
 
 constexpr size_t kMaxBody = 64 << 10;
 
-// The body of a small request; nothing when it is too long or does not arrive.
-Task<std::optional<Bytes>> small_body(http::BodyReader* body) {
-  Bytes out;
-  while (true) {
-    auto piece = co_await body->read();
-    if (!piece || out.size() > kMaxBody) {
-      co_return std::nullopt;
-    }
-    if (!*piece) {
-      co_return out;
-    }
-    out += **piece;
-  }
-}
-
 Task<void> send_id(Exchange& exchange, Result<api::Id> id) {
   if (!id) {
     co_await exchange.send_error(id.error());
@@ -53,7 +38,7 @@ Task<void> list_peers(Exchange& exchange) {
 }
 
 Task<void> add_peer(Exchange& exchange) {
-  const auto body = co_await small_body(exchange.request.body);
+  const auto body = co_await web::small_body(exchange.request.body, kMaxBody);
   const auto json = nlohmann::json::parse(body.value_or(""), nullptr, false);
   const bool readable =
       json.is_object() && (!json.contains("peer_id") || json["peer_id"].is_string());

@@ -1,6 +1,5 @@
 #include "agent/rest/handlers.h"
 #include "agent/rest/json_stream.h"
-#include "agent/rest/pin_query.h"
 #include "agent/rest/read.h"
 
 namespace ica::rest {

@@ -1,6 +1,6 @@
 #include "agent/rest/read.h"
 
-#include "agent/rest/pin_query.h"
+#include "common/web/pin_query.h"
 
 namespace ica::rest {
 
@@ -45,7 +45,7 @@ Result<std::string> read_path(const Exchange& exchange) {
 }
 
 void read_options_loosely(Exchange& exchange, api::PinOptions& out) {
-  const Status read = read_pin_options(exchange.query, Time::now(), out);
+  const Status read = web::read_pin_options(exchange.query, Time::now(), out);
   if (!read) {
     exchange.bad_option(read.error().message());
   }

@@ -271,12 +271,26 @@ Task<Result<std::optional<Bytes>>> Connection::read() {
     }
     if (outcome != Transport::Outcome::Done) {
       boost::system::error_code ec;
+      x.read_waits = true;
       co_await descriptor_.async_wait(
           outcome == Transport::Outcome::WaitRead ? Wait::wait_read : Wait::wait_write,
           asio::redirect_error(asio::use_awaitable, ec));
+      x.read_waits = false;
+      if (x.read_cancelled) {
+        x.read_cancelled = false;
+        co_return fail(Code::Cancelled, "context canceled");
+      }
     }
   }
   co_return std::nullopt;
+}
+
+void Connection::cancel_read() {
+  if (exchange_ && exchange_->read_waits) {
+    exchange_->read_cancelled = true;
+    boost::system::error_code ec;
+    descriptor_.cancel(ec);
+  }
 }
 
 Task<Status> Connection::send(int status, Headers headers, Bytes body) {

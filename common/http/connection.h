@@ -83,6 +83,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void end_exchange();
   void await_head();
   Task<Result<std::optional<Bytes>>> read() override;
+  void cancel_read() override;
   Status decode_body(Bytes& piece);
   Task<Status> send(int status, Headers headers, Bytes body) override;
   Task<Status> begin(int status, Headers headers) override;

@@ -38,6 +38,8 @@ struct Connection::Exchange {
   bool body_done = false;
   bool continue_due = false;  // the client waits for "100 Continue"
   bool read_timed_out = false;
+  bool read_waits = false;
+  bool read_cancelled = false;
   bool keep_alive = false;
   bool begun = false;
   bool ended = false;

@@ -41,6 +41,9 @@ class BodyReader {
   // The next piece, nothing at the end. Errors: TooLarge, Protocol (bad chunking, cut short),
   // Timeout.
   virtual Task<Result<std::optional<Bytes>>> read() = 0;
+  // Ends a read() that waits at the moment with Cancelled, so that an answer can be finished that
+  // does not need the rest of the body. On the request's strand.
+  virtual void cancel_read() {}
 };
 
 struct Request {

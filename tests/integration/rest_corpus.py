@@ -20,11 +20,8 @@ EXCHANGES = sorted(corpus.load("corpus.json"), key=lambda e: e["seq"])
 def pytest_generate_tests(metafunc):
     option = metafunc.config.getoption
     groups = option("--groups")
-    without = set() if groups else {"pinsvc", "proxy"}
     chosen = []
     for exchange in EXCHANGES:
-        if exchange["group"] in without:
-            continue
         # A lone peer cannot play the second and third peer, nor lose them.
         if option("--peers") == 1 and (exchange["peer"] in ("cluster1", "cluster2")
                                        or exchange["group"] in ("ipfs-down-one", "peer-down")):

@@ -6,6 +6,8 @@
 //	loadgen -addr HOST:PORT churn -connections N -count M -cids C -state FILE -seed S
 //	    (-from K: CIDs of its own) random pins and unpins over C CIDs until M are acknowledged or the peer goes away. FILE holds for each CID
 //	    what was last acknowledged and whether a change is in doubt; it is read at the start and written at the end.
+//	loadgen -addr HOST:PORT mixed -connections N -seconds S -pause MS  reads and writes on N connections at once
+//	loadgen -addr HOST:PORT hold  -connections N -seconds S            N requests that never end
 package main
 
 import (
@@ -332,6 +334,8 @@ func main() {
 	query := set.String("query", "", "appended to the target, with its ?")
 	state := set.String("state", "state.json", "")
 	seed := set.Int64("seed", 1, "")
+	seconds := set.Int("seconds", 60, "")
+	pause := set.Int("pause", 1000, "milliseconds between the calls of a connection")
 	set.Parse(flag.Args()[1:])
 	switch flag.Arg(0) {
 	case "pin":
@@ -342,6 +346,10 @@ func main() {
 		list(*addr, *path)
 	case "churn":
 		churn(*addr, *connections, *from, *count, *cids, *state, *seed)
+	case "mixed":
+		mixed(*addr, *connections, *seconds, *pause, *cids, *seed)
+	case "hold":
+		hold(*addr, *connections, *seconds)
 	default:
 		flag.Usage()
 		os.Exit(2)

@@ -1,9 +1,9 @@
-#include "agent/rest/pin_query.h"
+#include "common/web/pin_query.h"
 
 #include <charconv>
 #include <limits>
 
-namespace ica::rest {
+namespace ica::web {
 namespace {
 
 constexpr std::string_view kMeta = "meta-";
@@ -144,4 +144,4 @@ Status read_pin_options(const http::Query& query, Time now, api::PinOptions& out
   return read_origins(query, out);
 }
 
-}  // namespace ica::rest
+}  // namespace ica::web

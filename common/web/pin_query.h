@@ -4,7 +4,7 @@
 #include "common/base/result.h"
 #include "common/http/url.h"
 
-namespace ica::rest {
+namespace ica::web {
 
 // Reads the pin options of a query in the reference's order into `out` and stops at the first bad
 // one: what was read before it stays in force. Errors: InvalidArgument with the reference's words.
@@ -15,4 +15,4 @@ Status read_pin_options(const http::Query& query, Time now, api::PinOptions& out
 // empty.
 Status read_int(const http::Query& query, std::string_view key, int& out);
 
-}  // namespace ica::rest
+}  // namespace ica::web

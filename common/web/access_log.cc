@@ -1,4 +1,4 @@
-#include "agent/rest/access_log.h"
+#include "common/web/access_log.h"
 
 #include <cerrno>
 #include <cstring>
@@ -6,10 +6,8 @@
 
 #include "common/base/log.h"
 
-namespace ica::rest {
+namespace ica::web {
 namespace {
-
-constexpr std::string_view kComponent = "restapilog";
 
 // What a client sends must not forge lines.
 std::string printable(std::string_view text) {
@@ -33,7 +31,7 @@ AccessLog::~AccessLog() {
 Status AccessLog::open(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "ae");
   if (file == nullptr) {
-    return fail(Code::Io, "http_log_file {}: {}", path, std::strerror(errno));
+    return fail(Code::Io, "access log {}: {}", path, std::strerror(errno));
   }
   const std::lock_guard lock(mutex_);
   if (file_ != nullptr) {
@@ -44,7 +42,7 @@ Status AccessLog::open(const std::string& path) {
 }
 
 bool AccessLog::wanted() const {
-  return file_ != nullptr || log_enabled(kComponent, LogLevel::Debug);
+  return file_ != nullptr || log_enabled(component_, LogLevel::Debug);
 }
 
 void AccessLog::write(const http::Request& request, int status, uint64_t bytes) {
@@ -58,7 +56,7 @@ void AccessLog::write(const http::Request& request, int status, uint64_t bytes) 
                                        printable(request.method), printable(request.target),
                                        request.version / 10, request.version % 10, status, bytes);
   if (file_ == nullptr) {
-    log_write(kComponent, LogLevel::Debug, line);
+    log_write(component_, LogLevel::Debug, line);
     return;
   }
   const std::lock_guard lock(mutex_);
@@ -66,4 +64,4 @@ void AccessLog::write(const http::Request& request, int status, uint64_t bytes) 
   std::fflush(file_);
 }
 
-}  // namespace ica::rest
+}  // namespace ica::web

@@ -1,11 +1,11 @@
-#include "agent/rest/add_query.h"
+#include "agent/adder/add_query.h"
 
 #include <algorithm>
 #include <array>
 
-#include "agent/rest/pin_query.h"
+#include "common/web/pin_query.h"
 
-namespace ica::rest {
+namespace ica::adder {
 namespace {
 
 // As Go's strconv.ParseBool.
@@ -29,14 +29,14 @@ Status read_bool(const http::Query& query, std::string_view key, bool& out) {
 
 Result<AddRequest> read_add_query(const http::Query& query, Time now) {
   AddRequest out;
-  adder::AddOptions& options = out.options;
-  TRY_VOID(read_pin_options(query, now, options.pin));
+  AddOptions& options = out.options;
+  TRY_VOID(web::read_pin_options(query, now, options.pin));
   options.pin.mode = api::PinMode::Recursive;
   options.pin.pin_update = Cid();
 
   const auto layout = query.get("layout");
   if (layout == "trickle") {
-    options.layout = adder::Layout::Trickle;
+    options.layout = Layout::Trickle;
   } else if (!layout.empty() && layout != "balanced") {
     return fail(Code::InvalidArgument, "layout parameter is invalid");
   }
@@ -51,7 +51,7 @@ Result<AddRequest> read_add_query(const http::Query& query, Time now) {
   }
   const auto format = query.get("format");
   if (format == "car") {
-    options.format = adder::Format::Car;
+    options.format = Format::Car;
   } else if (!format.empty() && format != "unixfs") {
     return fail(Code::InvalidArgument, "format parameter is invalid");
   }
@@ -62,7 +62,7 @@ Result<AddRequest> read_add_query(const http::Query& query, Time now) {
   TRY_VOID(read_bool(query, "wrap-with-directory", options.wrap_with_directory));
   TRY_VOID(read_bool(query, "shard", options.shard));
   TRY_VOID(read_bool(query, "progress", options.progress));
-  TRY_VOID(read_int(query, "cid-version", options.cid_version));
+  TRY_VOID(web::read_int(query, "cid-version", options.cid_version));
   options.raw_leaves = options.cid_version > 0;
   TRY_VOID(read_bool(query, "raw-leaves", options.raw_leaves));
   TRY_VOID(read_bool(query, "stream-channels", out.stream));
@@ -71,4 +71,4 @@ Result<AddRequest> read_add_query(const http::Query& query, Time now) {
   return out;
 }
 
-}  // namespace ica::rest
+}  // namespace ica::adder

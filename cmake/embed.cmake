@@ -1,0 +1,27 @@
+# ica_embed(<target> <file> <header> <name>): builds <header>, which defines
+#   inline constexpr std::string_view ica::<name>  with the bytes of <file>.
+# Run by itself (cmake -D IN=... -D OUT=... -D NAME=... -P embed.cmake) it writes that header.
+if(CMAKE_SCRIPT_MODE_FILE)
+  file(READ "${IN}" hex HEX)
+  string(REPEAT "." 40 line)
+  string(REGEX REPLACE "(${line})" "\\1\"\n    \"" text "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" text "${text}")
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+  file(WRITE "${OUT}" "#pragma once\n\n#include <string_view>\n\nnamespace ica {\n\n"
+    "inline constexpr char ${NAME}Bytes[] =\n    \"${text}\";\n"
+    "inline constexpr std::string_view ${NAME}(${NAME}Bytes, ${size});\n\n}  // namespace ica\n")
+  return()
+endif()
+
+function(ica_embed target file header name)
+  set(out ${PROJECT_BINARY_DIR}/embedded/${header})
+  add_custom_command(
+    OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -D IN=${file} -D OUT=${out} -D NAME=${name}
+            -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${file} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    VERBATIM)
+  target_sources(${target} PRIVATE ${out})
+  target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/embedded)
+endfunction()
