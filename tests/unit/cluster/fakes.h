@@ -453,8 +453,8 @@ struct FakePeer {
   FakePeer() : tracker(pinset, peer_id(0)), monitor(clock) { config.cluster.peername = "peer0"; }
 
   cluster::Parts parts() {
-    return {peer_id(0), config,  clock,  pinset,   tracker,
-            kubo,       monitor, peers,  importer, context.get_executor(),
+    return {peer_id(0), config,  clock,   pinset,   tracker,
+            kubo,       monitor, peers,   importer, context.get_executor(),
             nullptr,    nullptr, nullptr, nullptr};
   }
   cluster::Cluster& use_cases() {
