@@ -350,7 +350,7 @@ class ListStream final : public cluster::Stream<T> {
 };
 
 // Answers of other peers, as the test sets them up.
-class FakePeers final : public cluster::PeerGroup {
+class FakePeers : public cluster::PeerGroup {
  public:
   struct Peer {
     std::string error;  // when set, everything fails with it
