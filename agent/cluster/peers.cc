@@ -231,8 +231,18 @@ bool Cluster::Core::trusted(const PeerId& peer) const {
          std::find(trust.peers.begin(), trust.peers.end(), peer) != trust.peers.end();
 }
 
-Cluster::Cluster(Parts parts) : core_(std::make_shared<Core>(std::move(parts))) {}
-Cluster::~Cluster() = default;
+Cluster::Cluster(Parts parts) : core_(std::make_shared<Core>(std::move(parts))) {
+  core_->orchestrator = std::make_unique<Orchestrator>(*core_);
+}
+
+// What outlives it (streams, uploads) keeps the core, and nothing in there orchestrates.
+Cluster::~Cluster() {
+  core_->orchestrator.reset();
+}
+
+Orchestrator& Cluster::orchestrator() {
+  return *core_->orchestrator;
+}
 
 const PeerId& Cluster::self() const {
   return core_->parts.self;
@@ -270,6 +280,11 @@ bool Cluster::trusted(const PeerId& peer) const {
   return core_->trusted(peer);
 }
 
+std::string Cluster::peername(const PeerId& peer) const {
+  return peer == core_->parts.self ? core_->cluster().peername
+                                   : core_->parts.monitor.ping_of(peer).peername;
+}
+
 Task<Result<api::GlobalRepoGc>> Cluster::repo_gc(StopToken stop) {
   return repo_gc_in(core_, std::move(stop));
 }
@@ -296,6 +311,10 @@ Task<ipfs::RepoStat> Cluster::repo_stat(StopToken stop) {
 
 Task<Result<api::ConnectGraph>> Cluster::connect_graph(StopToken stop) {
   return connect_graph_in(core_, std::move(stop));
+}
+
+EventLog* Cluster::events() const {
+  return core_->parts.events;
 }
 
 std::vector<api::Alert> Cluster::alerts() const {

@@ -125,7 +125,9 @@ Status Daemon::Parts::start_cluster() {
                        .disk = runtime.disk(),
                        .snapshot = [this] { return state.store->snapshot(); },
                        .trust = trust,
-                       .peer_pinsets = [this] { return network->peer_pinsets(); }};
+                       .peer_pinsets = [this] { return network->peer_pinsets(); },
+                       .store = state.store.get(),
+                       .events = state.events.get()};
   cluster = std::make_unique<cluster::Cluster>(parts);
   background = std::make_unique<cluster::Background>(
       parts, *cluster, [this](const api::Metric& metric) { network->publish(metric); });
