@@ -30,11 +30,15 @@ def worlds(pytestconfig, request):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-pods-"))
     folder.chmod(0o755)
 
-    def make(values=None, flavor=None):
-        base = {"cluster": {"env": FAST, "image": {"flavor": flavor or {"ours": "agent", "go": "go"}[pytestconfig.getoption("--target")]}},
-                "ipfs": KUBO, "bootstrap": {"budgetSeconds": 5}, **(values or {})}
-        world = World(helm.Render(helm.render_text(base, kube="1.34.0", files=("ci/seed-names-values.yaml",))), folder,
-                      f"chart{random.randrange(1000)}")
+    def rendered(flavor):
+        values = {"cluster": {"env": FAST, "image": {"flavor": flavor}}, "ipfs": KUBO, "bootstrap": {"budgetSeconds": 5}}
+        return helm.Render(helm.render_text(values, kube="1.34.0", files=("ci/seed-names-values.yaml",)))
+
+    def make(flavor=None, others=None):
+        """others: {ordinal: flavor} of pods that differ."""
+        flavor = flavor or {"ours": "agent", "go": "go"}[pytestconfig.getoption("--target")]
+        world = World(rendered(flavor), folder, f"chart{random.randrange(1000)}",
+                      others={k: rendered(f) for k, f in (others or {}).items()})
         made.append(world)
         return world
 
@@ -130,3 +134,23 @@ def test_half_rotated_secret(worlds):
     old.wait_seen([0, 1])
     after = add(old, 1, "after the rotation")
     wait_everywhere(old, after, [0, 1])
+
+
+def test_go_pods_among_ours_and_a_pod_that_changes_over(worlds):
+    """The same values and volumes, another image: pod 1 is the reference's, and pod 0 becomes it and is ours again."""
+    world = worlds("agent", {1: "go"})
+    world.start_pairs([0, 1, 2])
+    wait_until(lambda: all(world.peer_count(k) == 3 for k in range(3)), 90, "all see each other", 0.5)
+    cids = [add(world, k, f"from pod {k}") for k in range(3)]
+    for cid in cids:
+        wait_everywhere(world, cid, range(3))
+    go = world.others[1]
+    for render in (go, world.render):
+        world.stop("cluster", 0)
+        world.others[0] = render
+        world.start("cluster", 0)
+        world.wait_ready([0])
+        wait_until(lambda: all(world.peer_count(k) == 3 for k in range(3)), 90, "all see each other", 0.5)
+        wait_until(lambda: all(cid in world.ctl(0, "pin", "ls") for cid in cids), 60, "pod 0 knows all pins", 0.5)
+        cids.append(add(world, 0, f"from pod 0 as {'go' if render is go else 'ours'}"))
+        wait_everywhere(world, cids[-1], range(3))

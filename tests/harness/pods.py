@@ -78,7 +78,8 @@ class Pod:
 
     def __init__(self, world, half, ordinal, volume):
         self.world, self.half, self.ordinal, self.volume = world, half, ordinal, volume
-        self.set = world.render.set(half)
+        self.render = world.others.get(ordinal, world.render)
+        self.set = self.render.set(half)
         self.name = f"{self.set['metadata']['name']}-{ordinal}"
         self.log = world.folder / f"{self.name}.log"
         self.namespace = None
@@ -126,7 +127,7 @@ class Pod:
         for mount in container["volumeMounts"]:
             mounts += [str(self.world.source(self, mount["name"])), mount["mountPath"]]
         variables = [f"{k}={v}" for k, v in self.env(container).items()]
-        return ["ip", "netns", "exec", self.namespace, str(tools.ROOT / "scripts/lib/run_container"), str(self.world.image(self.half)),
+        return ["ip", "netns", "exec", self.namespace, str(tools.ROOT / "scripts/lib/run_container"), str(self.world.image(self.render, self.half)),
                 f"{context['runAsUser']}:{context['runAsGroup']}", str(len(mounts) // 2), *mounts, "env", "-i", *variables, *argv]
 
     def run(self, container, argv, timeout=120):
@@ -190,16 +191,17 @@ class Pod:
 
 
 class World:
-    """Two sets of pods from one render."""
+    """Two sets of pods from one render; others: renders of ordinals that differ."""
 
-    def __init__(self, render, folder, prefix, namespace="ipfs"):
-        self.render, self.folder, self.namespace = render, folder, namespace
+    def __init__(self, render, folder, prefix, namespace="ipfs", others=None):
+        self.render, self.folder, self.namespace, self.others = render, folder, namespace, others or {}
         self.network = Network(prefix)
         self.pods = {}
         self.images = {}
         self.secrets = {o["metadata"]["name"]: o["data"] for o in render.all("Secret")}
-        for half in ("cluster", "ipfs"):  # the pods start in threads
-            self.image(half)
+        for each in [render, *self.others.values()]:  # the pods start in threads
+            for half in ("cluster", "ipfs"):
+                self.image(each, half)
 
     # -- what pods ask for ----------------------------------------------------------
     def secret(self, ref):
@@ -227,17 +229,19 @@ class World:
         if not names[self.domain(pod.half)]:
             del names[self.domain(pod.half)]
 
-    def image(self, half):
+    def image(self, render, half):
         """A folder with BusyBox and the programs, like the image's /usr/local/bin."""
-        if half not in self.images:
-            folder = self.folder / f"image-{half}"
+        programs = self.programs(render, half)
+        key = (half, str(programs))
+        if key not in self.images:
+            folder = self.folder / f"image-{half}-{len(self.images)}"
             folder.mkdir()
             busybox = shutil.which("busybox")
             shutil.copy(busybox, folder / "busybox")
             for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
                 if name != "busybox":
                     (folder / name).symlink_to("busybox")
-            for name, source in self.programs(half).items():
+            for name, source in programs.items():
                 (folder / name).unlink(missing_ok=True)
                 try:
                     os.link(source, folder / name)
@@ -245,13 +249,14 @@ class World:
                     shutil.copy(source, folder / name)
                 (folder / name).chmod(0o755)
             folder.chmod(0o755)
-            self.images[half] = folder
-        return self.images[half]
+            self.images[key] = folder
+        return self.images[key]
 
-    def programs(self, half):
+    @staticmethod
+    def programs(render, half):
         if half == "ipfs":
             return {"ipfs": tools.ipfs(), "start_ipfs": tools.ROOT / "tests/images/start_ipfs"}
-        if "/ipfs/ipfs-cluster" in "/" + self.render.container("cluster")["image"]:
+        if "/ipfs/ipfs-cluster" in "/" + render.container("cluster")["image"]:
             return {"ipfs-cluster-service": tools.go_service(), "ipfs-cluster-ctl": tools.go_ctl()}
         ours = tools.our("ipfs-cluster-agent")
         return {"ipfs-cluster-service": ours, "ipfs-cluster-agent": ours, "ipfs-cluster-ctl": tools.our("ipfs-cluster-ctl")}
@@ -266,7 +271,7 @@ class World:
             folder.chmod(0o1777)
             for v in pod.set["spec"]["template"]["spec"]["volumes"]:
                 if v["name"] == volume and "configMap" in v:
-                    for name, text in self.render.one("ConfigMap", v["configMap"]["name"])["data"].items():
+                    for name, text in pod.render.one("ConfigMap", v["configMap"]["name"])["data"].items():
                         (folder / name).write_text(text)
                         (folder / name).chmod(0o555)
         return folder
