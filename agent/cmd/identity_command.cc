@@ -86,8 +86,8 @@ int run_derive(const Invocation& in) {
   seed->erase(seed->find_last_not_of(" \t\r\n") + 1);
   if (seed->size() < kMinSeedBytes) {
     return report("reading the seed",
-                  {Code::InvalidArgument, fmt::format("it has {} characters, but needs {}",
-                                                      seed->size(), kMinSeedBytes)});
+                  {Code::InvalidArgument,
+                   fmt::format("it has {} characters, but needs {}", seed->size(), kMinSeedBytes)});
   }
   for (int64_t i = first; i < first + count; ++i) {
     const auto identity =

@@ -187,8 +187,8 @@ TEST_CASE("identity derive: the same seed, salt and ordinal give the same identi
         "12D3KooWQfqoQenAeyGN7NzRZMJdLhRtmRMCB2N4qAieKQfuz5FG\n"
         "12D3KooWGriHbjKH5M89KuBtfpBqwvEjqPh8VE1YNH7jE33iAmgc\n"
         "12D3KooWNyAcPNEZdCRX2rPHgZb437nXG2oNsjSY8Lf4g5Ftd3FR\n");
-  const auto second = run(
-      {"identity", "derive", "--seed-file", seed, "--salt", "ns/peers", "--ordinal", "1", "--json"});
+  const auto second = run({"identity", "derive", "--seed-file", seed, "--salt", "ns/peers",
+                           "--ordinal", "1", "--json"});
   CHECK(second.code == 0);
   const auto parsed = config::Identity::parse(second.out);
   REQUIRE(parsed.has_value());
