@@ -5,6 +5,7 @@
 #include "agent/cmd/gauges.h"
 #include "agent/cmd/http_apis.h"
 #include "agent/cmd/kubo_probe.h"
+#include "agent/cmd/network_values.h"
 #include "agent/cmd/notify.h"
 #include "agent/cmd/peer_network.h"
 #include "agent/cmd/peer_state.h"
@@ -166,6 +167,7 @@ telemetry::Sources Daemon::Parts::sources() {
   s.blocks = [this] { return block_values(*state.connector); };
   s.repo = [this] { return gauges->repo(); };
   s.store = [this] { return state.store->stats(); };
+  s.network = [this] { return network_values(*network); };
   s.peers = [this] { return cluster->members().size(); };
   s.alerts = [this] { return monitor.alerts().size(); };
   s.disk_weight = [this] {

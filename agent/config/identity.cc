@@ -6,6 +6,7 @@
 #include "agent/config/service_json.h"
 #include "common/base/file.h"
 #include "common/base/json_writer.h"
+#include "common/crypto/hash.h"
 
 namespace ica::config {
 namespace {
@@ -54,6 +55,15 @@ Result<Identity> from_old_service_json(const std::filesystem::path& folder) {
 
 Identity Identity::generate() {
   PrivateKey key = PrivateKey::generate();
+  PeerId id = key.peer_id();
+  return {std::move(id), std::move(key)};
+}
+
+Identity Identity::derive(BytesView seed, BytesView salt, uint32_t ordinal) {
+  // RFC 5869; an Ed25519 seed is as long as one block of SHA-256.
+  const Bytes extracted = hmac_sha256(salt, seed);
+  const Bytes info = "ipfs-cluster-agent identity " + std::to_string(ordinal) + '\x01';
+  PrivateKey key = PrivateKey::from_seed(hmac_sha256(extracted, info));
   PeerId id = key.peer_id();
   return {std::move(id), std::move(key)};
 }

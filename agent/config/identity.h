@@ -13,6 +13,9 @@ struct Identity {
   PrivateKey key;
 
   static Identity generate();
+  // The identity number `ordinal` of a seed: HKDF-SHA256 with the salt. The same three give the
+  // same identity everywhere and at any time, so who has the seed has all of them.
+  static Identity derive(BytesView seed, BytesView salt, uint32_t ordinal);
   // As identity.json has it. Errors: InvalidArgument, in the reference's words.
   static Result<Identity> parse(std::string_view json);
 };

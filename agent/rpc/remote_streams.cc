@@ -78,16 +78,19 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
 
 // What a peer says while it takes blocks: nothing until the end, or why it stopped.
 struct Upload {
-  explicit Upload(ExchangePtr e)
-      : exchange(std::move(e)), answered(exchange->stream()->executor()) {}
+  Upload(ClientPtr c, ExchangePtr e)
+      : client(std::move(c)), exchange(std::move(e)), answered(exchange->stream()->executor()) {}
+  const ClientPtr client;
   const ExchangePtr exchange;
   Event answered;
   std::optional<Status> outcome;
+  Bytes out;  // ready to be sent
 };
+using UploadPtr = std::shared_ptr<Upload>;
 
-Task<Status> read_outcome(ClientPtr client, ExchangePtr exchange) {
+Task<Status> read_outcome(UploadPtr upload) {
   while (true) {
-    auto bytes = co_await exchange->answer(client->options.max_answer);
+    auto bytes = co_await upload->exchange->answer(upload->client->options.max_answer);
     if (!bytes) {
       co_return fail(std::move(bytes.error()));
     }
@@ -97,8 +100,8 @@ Task<Status> read_outcome(ClientPtr client, ExchangePtr exchange) {
   }
 }
 
-Task<void> wait_for_outcome(ClientPtr client, std::shared_ptr<Upload> upload) {
-  Status outcome = co_await read_outcome(client, upload->exchange);
+Task<void> wait_for_outcome(UploadPtr upload) {
+  Status outcome = co_await read_outcome(upload);
   if (!outcome) {
     upload->exchange->stream()->reset();  // ends a write that nobody will read
   }
@@ -106,47 +109,106 @@ Task<void> wait_for_outcome(ClientPtr client, std::shared_ptr<Upload> upload) {
   upload->answered.notify_all();
 }
 
-Task<Status> send_blocks(ClientPtr client, ExchangePtr exchange,
-                         std::vector<ipfs::BlockToPut> blocks) {
-  auto upload = std::make_shared<Upload>(exchange);
-  const p2p::StreamPtr stream = exchange->stream();
-  spawn(stream->executor(), wait_for_outcome(client, upload), "rpc blocks");
-  const ServiceId method{"IPFSConnector", "BlockStream"};
-  Bytes out = encode(method);
+Task<Status> begin_upload(UploadPtr upload) {
+  upload->exchange->set_limit(Duration::zero());
+  spawn(upload->exchange->stream()->executor(), wait_for_outcome(upload), "rpc blocks");
+  upload->out = encode(ServiceId{"IPFSConnector", "BlockStream"});
+  co_return Status();
+}
+
+// What the peer said comes before what our own end of the stream made of it.
+Task<Status> failure(UploadPtr upload, Status sent) {
+  upload->exchange->stream()->reset();
+  while (!upload->outcome) {
+    (void)co_await upload->answered.wait(upload->client->options.stall_limit);
+  }
+  co_return *upload->outcome ? std::move(sent) : *upload->outcome;
+}
+
+Task<Status> send_out(UploadPtr upload) {
+  Bytes data;
+  data.swap(upload->out);
+  upload->exchange->set_limit(upload->client->options.stall_limit);
+  Status sent = co_await upload->exchange->stream()->write(std::move(data));
+  upload->exchange->set_limit(Duration::zero());  // the next block may take its time
+  if (!sent) {
+    co_return co_await failure(upload, std::move(sent));
+  }
+  co_return sent;
+}
+
+Task<Status> send_block(UploadPtr upload, ipfs::BlockToPut block) {
+  if (upload->outcome && !*upload->outcome) {
+    co_return *upload->outcome;
+  }
+  const size_t size = block.data.size();
+  const NodeWithMeta node{std::move(block.data), std::move(block.cid), size};
+  write(upload->out, node);
+  if (upload->out.size() < kBlocksPerWrite) {
+    co_return Status();
+  }
+  co_return co_await send_out(upload);
+}
+
+Task<Status> end_upload(UploadPtr upload) {
   Status sent;
-  for (ipfs::BlockToPut& block : blocks) {
-    const size_t size = block.data.size();
-    const NodeWithMeta node{std::move(block.data), std::move(block.cid), size};
-    write(out, node);
-    if (out.size() < kBlocksPerWrite) {
-      continue;
-    }
-    exchange->set_limit(client->options.stall_limit);
-    Bytes data;
-    data.swap(out);
-    sent = co_await stream->write(std::move(data));
-    if (!sent) {
-      break;
-    }
-  }
-  if (sent) {
-    exchange->set_limit(client->options.stall_limit);
-    sent = co_await stream->write(std::move(out));
-  }
-  if (sent) {
-    sent = co_await stream->close_write();
+  if (!upload->out.empty()) {
+    sent = co_await send_out(upload);
   }
   if (!sent) {
-    stream->reset();
+    co_return sent;
+  }
+  upload->exchange->set_limit(upload->client->options.stall_limit);
+  Status closed = co_await upload->exchange->stream()->close_write();
+  if (!closed) {
+    co_return co_await failure(upload, std::move(closed));
   }
   while (!upload->outcome) {
-    (void)co_await upload->answered.wait(client->options.stall_limit);
-  }
-  if (!sent && *upload->outcome) {
-    co_return sent;
+    (void)co_await upload->answered.wait(upload->client->options.stall_limit);
   }
   co_return *upload->outcome;
 }
+
+class RemoteBlocks final : public ipfs::BlockSink {
+ public:
+  RemoteBlocks(UploadPtr upload, StopToken stop)
+      : upload_(std::move(upload)),
+        stop_(std::move(stop)),
+        on_stop_(stop_, ResetStream{upload_->exchange->stream()}) {}
+
+  ~RemoteBlocks() override {
+    const Executor executor = upload_->exchange->stream()->executor();
+    asio::post(executor, [upload = std::move(upload_)] {
+      if (!upload->outcome) {
+        upload->exchange->stream()->reset();
+      }
+    });
+  }
+
+  Task<Status> write(ipfs::BlockToPut block) override {
+    Status sent = co_await on_executor(upload_->exchange->stream()->executor(),
+                                       send_block(upload_, std::move(block)));
+    co_return worded(std::move(sent));
+  }
+
+  Task<Status> finish() override {
+    Status done =
+        co_await on_executor(upload_->exchange->stream()->executor(), end_upload(upload_));
+    co_return worded(std::move(done));
+  }
+
+ private:
+  Status worded(Status status) const {
+    if (!status) {
+      return fail(call_error(std::move(status.error()), stop_));
+    }
+    return status;
+  }
+
+  UploadPtr upload_;
+  const StopToken stop_;
+  const std::stop_callback<ResetStream> on_stop_;
+};
 
 }  // namespace
 
@@ -155,22 +217,21 @@ cluster::StreamPtr<api::PinInfo> remote_infos(ClientPtr client, ExchangePtr exch
   return std::make_unique<RemoteInfos>(std::move(client), std::move(exchange), std::move(stop));
 }
 
-Task<Status> put_remote_blocks(ClientPtr client, PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                               StopToken stop) {
+Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_remote_blocks(ClientPtr client, PeerId peer,
+                                                                  StopToken stop) {
   std::vector<std::string> protocols{std::string(api::kRpcProtocol)};
   auto exchange = co_await open_exchange(client, std::move(peer), std::move(protocols),
                                          client->options.dial_limit, stop);
   if (!exchange) {
     co_return fail(std::move(exchange.error()));
   }
-  const p2p::StreamPtr stream = (*exchange)->stream();
-  const std::stop_callback<ResetStream> on_stop(stop, ResetStream{stream});
-  auto outcome =
-      co_await on_executor(stream->executor(), send_blocks(client, *exchange, std::move(blocks)));
-  if (!outcome) {
-    co_return fail(call_error(std::move(outcome.error()), stop));
+  auto upload = std::make_shared<Upload>(client, *exchange);
+  const Status begun =
+      co_await on_executor((*exchange)->stream()->executor(), begin_upload(upload));
+  if (!begun) {
+    co_return fail(begun.error());
   }
-  co_return Status();
+  co_return std::make_unique<RemoteBlocks>(std::move(upload), std::move(stop));
 }
 
 }  // namespace ica::rpc

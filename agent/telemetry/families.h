@@ -22,6 +22,7 @@ struct Values {
   RepoValues repo;
   BlockValues blocks;
   store::Stats store;
+  NetworkValues network;
   size_t peers = 0;
   size_t alerts = 0;
   int64_t disk_weight = 0;
@@ -50,6 +51,7 @@ double number(T value) {
 
 void add_reference_families(const Values& values, Writer& out);
 void add_operator_families(const Values& values, const Sources& sources, Writer& out);
+void add_network_families(const Values& values, Writer& out);
 void add_agent_families(const Values& values, const Sources& sources, Writer& out);
 
 }  // namespace ica::telemetry

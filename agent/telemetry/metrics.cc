@@ -23,6 +23,7 @@ Values::Values(const Sources& sources)
       repo(ask<RepoValues>(sources.repo)),
       blocks(ask<BlockValues>(sources.blocks)),
       store(ask<store::Stats>(sources.store)),
+      network(ask<NetworkValues>(sources.network)),
       peers(ask<size_t>(sources.peers)),
       alerts(ask<size_t>(sources.alerts)),
       disk_weight(ask<int64_t>(sources.disk_weight)),

@@ -27,6 +27,28 @@ struct BlockValues {
   uint64_t bytes = 0;
 };
 
+// Of port 9096, since the start unless it says otherwise.
+struct NetworkValues {
+  struct Direction {
+    uint64_t connections = 0;                                // that came about
+    std::vector<std::pair<std::string, uint64_t>> failures;  // by reason
+  };
+  Direction inbound;
+  Direction outbound;
+  uint64_t open_connections = 0;  // now
+  uint64_t streams_refused = 0;
+  uint64_t gossip_peers = 0;  // now
+  uint64_t gossip_in = 0;     // messages, accepted
+  uint64_t gossip_out = 0;
+  uint64_t gossip_dropped = 0;
+  uint64_t gossip_rejected = 0;
+  uint64_t bitswap_blocks_in = 0;
+  uint64_t bitswap_blocks_out = 0;
+  uint64_t bitswap_bytes_in = 0;
+  uint64_t bitswap_bytes_out = 0;
+  uint64_t bitswap_failed = 0;  // blocks that nobody served in time
+};
+
 // Where the metrics come from: the owners of the numbers, asked at each scrape from the health
 // threads, so each must be quick and safe to call from there. One that is not set counts as zero,
 // so that every name is there from the first scrape.
@@ -38,6 +60,7 @@ struct Sources {
   std::function<RepoValues()> repo;
   std::function<BlockValues()> blocks;
   std::function<store::Stats()> store;
+  std::function<NetworkValues()> network;
   std::function<size_t()> peers;   // members of the cluster, this one included
   std::function<size_t()> alerts;  // raised and still listed
   std::function<int64_t()> disk_weight;

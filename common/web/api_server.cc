@@ -1,8 +1,8 @@
 #include "common/web/api_server.h"
 
 #include "common/base/log.h"
-#include "common/http/headers.h"
 #include "common/base/trace.h"
+#include "common/http/headers.h"
 #include "common/web/access_log.h"
 #include "common/web/traced.h"
 #include "common/web/watched_response.h"
@@ -89,9 +89,8 @@ struct ApiServer::Impl {
     const auto path = http::path_unescape(request.path).value_or("");
     const auto match = router.match(request.method, path);
     const bool found = match.outcome == Router::Outcome::Found;
-    return serve_traced(
-        [this](http::Request& q, http::ResponseWriter& r) { return logged(q, r); },
-        found ? patterns[match.route] : "", request, response);
+    return serve_traced([this](http::Request& q, http::ResponseWriter& r) { return logged(q, r); },
+                        found ? patterns[match.route] : "", request, response);
   }
 
   Task<void> logged(http::Request& request, http::ResponseWriter& response) {

@@ -275,7 +275,8 @@ def test_k8_k158_uninstall_keeps_the_data(release):
 
 def test_k102_k157_restore_into_pod_0(release):
     sh(f"kubectl cp {release.backup} {NAMESPACE}/{CLUSTER}-0:/tmp/cluster-backup.tar.gz -c cluster")
-    kube.execute(f"{CLUSTER}-0", "tar -xzf /tmp/cluster-backup.tar.gz -C /")
+    # GNU tar, in the image that stands for the reference's, cannot set the times of the volume's own folder and says so.
+    kube.execute(f"{CLUSTER}-0", "tar -xzf /tmp/cluster-backup.tar.gz -C /", check=release.flavor != "go")
     kube.kubectl("delete pod", f"{CLUSTER}-0", "-n", NAMESPACE)
     kube.wait_settled()
     wait_until(lambda: set(release.backed_up) <= set(kube.pinset(0)), 180, "the pins are there", 1)

@@ -33,6 +33,10 @@
     "expr" "sum by (namespace, job) (ipfs_cluster_agent_pins{status=~\"pin_queued|pinning|pin_error|unexpectedly_unpinned\"}) > 0"
     "summary" "Pins have fewer copies than they should"
     "description" "{{ $value }} copies have been missing for 30 minutes")
+  (dict "alert" "SecretMismatch" "for" "5m" "severity" "warning"
+    "expr" "sum by (namespace, job, pod) (increase(ipfs_cluster_agent_connection_failures_total{reason=\"wrong_secret\"}[10m])) > 3"
+    "summary" "Peers have different secrets"
+    "description" "{{ $value | humanize }} connections of {{ $labels.pod }} failed in 10 minutes because there was no common secret")
   (dict "alert" "StoreStalls" "for" "5m" "severity" "warning"
     "expr" "rate(ipfs_cluster_agent_store_stalls_total[5m]) > 0.1"
     "summary" "The store holds writes back"

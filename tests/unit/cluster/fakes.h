@@ -413,6 +413,9 @@ class FakePeers : public cluster::PeerGroup {
   Task<Result<std::vector<PeerId>>> swarm_peers(PeerId, Duration, StopToken) override {
     co_return std::vector<PeerId>();
   }
+  Task<Result<ipfs::RepoStat>> repo_stat(PeerId peer, Duration, StopToken) override {
+    co_return fail(Code::Unsupported, "repo/stat of {} cannot be asked for", peer);
+  }
   Task<Result<api::PinInfo>> status(PeerId peer, Cid cid, Duration, StopToken) override {
     const Peer& p = peers_by_id[peer];
     if (!p.error.empty()) {

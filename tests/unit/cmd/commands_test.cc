@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "agent/config/identity.h"
 #include "agent/config/service_json.h"
 #include "support.h"
 
@@ -172,4 +173,40 @@ TEST_CASE("health: nobody there is no") {
   unsetenv("CLUSTER_METRICS_PROMETHEUSENDPOINT");
   CHECK(outcome.code == 1);
   CHECK(has(outcome.err, "alive: no answer from /ip4/127.0.0.1/tcp/1"));
+}
+
+TEST_CASE("identity derive: the same seed, salt and ordinal give the same identity") {
+  const TemporaryFolder temporary;
+  const std::string seed = (temporary.path() / "seed").string();
+  REQUIRE(write_file(seed, std::string(64, 'a') + "\n", 0600));
+  const auto three =
+      run({"identity", "derive", "--seed-file", seed, "--salt", "ns/peers", "--count", "3"});
+  CHECK(three.code == 0);
+  // Computed with Python's hmac and OpenSSL.
+  CHECK(three.out ==
+        "12D3KooWQfqoQenAeyGN7NzRZMJdLhRtmRMCB2N4qAieKQfuz5FG\n"
+        "12D3KooWGriHbjKH5M89KuBtfpBqwvEjqPh8VE1YNH7jE33iAmgc\n"
+        "12D3KooWNyAcPNEZdCRX2rPHgZb437nXG2oNsjSY8Lf4g5Ftd3FR\n");
+  const auto second = run({"identity", "derive", "--seed-file", seed, "--salt", "ns/peers",
+                           "--ordinal", "1", "--json"});
+  CHECK(second.code == 0);
+  const auto parsed = config::Identity::parse(second.out);
+  REQUIRE(parsed.has_value());
+  CHECK(has(three.out, parsed->id.text() + "\n"));
+  const auto other = run({"identity", "derive", "--seed-file", seed, "--salt", "other"});
+  CHECK(other.code == 0);
+  CHECK(!has(three.out, other.out));
+}
+
+TEST_CASE("identity derive: wrong use") {
+  const TemporaryFolder temporary;
+  const std::string seed = (temporary.path() / "seed").string();
+  CHECK(run({"identity", "derive"}).code == 2);
+  CHECK(run({"identity", "derive", "--seed-file", seed}).code == 1);
+  REQUIRE(write_file(seed, "short", 0600));
+  const auto refused = run({"identity", "derive", "--seed-file", seed});
+  CHECK(refused.code == 1);
+  CHECK(has(refused.err, "it has 5 characters, but needs 32"));
+  CHECK(run({"identity", "derive", "--seed-file", seed, "--ordinal", "-1"}).code == 2);
+  CHECK(run({"identity", "derive", "--seed-file", seed, "--count", "2", "--json"}).code == 2);
 }

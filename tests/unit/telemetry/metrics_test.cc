@@ -102,6 +102,17 @@ const std::map<std::string, std::string> kNames = {
     {"ipfs_cluster_agent_http_connections_total", "counter"},
     {"ipfs_cluster_agent_http_refused_total", "counter"},
     {"ipfs_cluster_agent_http_connections", "gauge"},
+    {"ipfs_cluster_agent_connections", "gauge"},
+    {"ipfs_cluster_agent_connections_total", "counter"},
+    {"ipfs_cluster_agent_connection_failures_total", "counter"},
+    {"ipfs_cluster_agent_streams_refused_total", "counter"},
+    {"ipfs_cluster_agent_gossip_peers", "gauge"},
+    {"ipfs_cluster_agent_gossip_messages_total", "counter"},
+    {"ipfs_cluster_agent_gossip_dropped_total", "counter"},
+    {"ipfs_cluster_agent_gossip_rejected_total", "counter"},
+    {"ipfs_cluster_agent_bitswap_blocks_total", "counter"},
+    {"ipfs_cluster_agent_bitswap_bytes_total", "counter"},
+    {"ipfs_cluster_agent_bitswap_failed_total", "counter"},
 };
 
 }  // namespace
@@ -222,4 +233,27 @@ TEST_CASE("metrics: the process is described") {
   CHECK(plain("process_start_time_seconds") > 1.6e9);
   CHECK(plain("go_goroutines") >= 1);
   CHECK(plain("go_memstats_alloc_bytes") > 0);
+}
+
+TEST_CASE("metrics: what happens on 9096, by direction and reason") {
+  Sources sources;
+  sources.network = [] {
+    NetworkValues values;
+    values.inbound = {.connections = 3, .failures = {{"wrong_secret", 2}, {"timeout", 0}}};
+    values.outbound = {.connections = 4, .failures = {{"wrong_secret", 7}}};
+    values.open_connections = 5;
+    values.gossip_in = 11;
+    values.bitswap_bytes_out = 13;
+    return values;
+  };
+  const auto families = parse(metrics_text(sources));
+  const auto sample = [&](const std::string& name, const std::string& labels) {
+    return families.at(name).samples.at(name + labels);
+  };
+  CHECK(sample("ipfs_cluster_agent_connections", "") == 5);
+  CHECK(sample("ipfs_cluster_agent_connections_total", "{direction=\"in\"}") == 3);
+  CHECK(sample("ipfs_cluster_agent_connection_failures_total",
+               "{direction=\"out\",reason=\"wrong_secret\"}") == 7);
+  CHECK(sample("ipfs_cluster_agent_gossip_messages_total", "{direction=\"in\"}") == 11);
+  CHECK(sample("ipfs_cluster_agent_bitswap_bytes_total", "{direction=\"out\"}") == 13);
 }
