@@ -128,8 +128,9 @@ Task<Status> PinsetProtocol::stream(PeerId peer, Bytes request,
 
 Task<Status> PinsetProtocol::read_history(PinsetProtocol* self, PeerId peer, Bytes request,
                                           std::shared_ptr<crdt::HistorySink> sink, StopToken stop) {
+  std::vector<std::string> protocols(1, std::string(kHistory));
   auto opened =
-      co_await self->network_.open_stream(peer, {std::string(kHistory)}, kOpenLimit, stop);
+      co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
   if (!opened) {
     co_return fail(opened.error());
   }
@@ -159,7 +160,9 @@ Task<Status> PinsetProtocol::read_history(PinsetProtocol* self, PeerId peer, Byt
       blocks.push_back(**std::move(frame));
     }
     if (!blocks.empty() && (bytes >= kPiece || !more)) {
-      const bool wanted = co_await sink->take(std::exchange(blocks, {}));
+      auto piece = std::move(blocks);
+      blocks.clear();
+      const bool wanted = co_await sink->take(std::move(piece));
       co_await resume_on(stream->executor());
       bytes = 0;
       if (!wanted && more) {
@@ -181,7 +184,9 @@ Task<void> PinsetProtocol::serve_state(PinsetProtocol* self, p2p::StreamPtr stre
 }
 
 Task<void> PinsetProtocol::ask(PinsetProtocol* self, PeerId peer, StopToken stop) {
-  auto opened = co_await self->network_.open_stream(peer, {std::string(kState)}, kOpenLimit, stop);
+  std::vector<std::string> protocols(1, std::string(kState));
+  auto opened =
+      co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
   if (!opened) {
     co_return;
   }

@@ -110,7 +110,7 @@ struct Options {
   bool read_only = false;
   // For tests: called around the n-th commit (from 1). An error given Before makes the commit fail
   // with it; it may also end the process.
-  std::function<Status(CommitPoint point, uint64_t n)> commit_hook;
+  std::function<Status(CommitPoint point, uint64_t n)> commit_hook = {};
 };
 
 struct FamilyStats {
