@@ -7,6 +7,7 @@
 #include "agent/adder/directory.h"
 #include "agent/adder/file_builder.h"
 #include "common/base/async.h"
+#include "common/base/offload.h"
 
 namespace ica::adder {
 
@@ -14,8 +15,8 @@ namespace {
 
 // Bytes between two progress lines.
 constexpr uint64_t kProgressStep = 256 * 1024;
-// What may collect before blocks are handed on.
-constexpr size_t kBatchBytes = 1 << 20;
+// What is hashed in one go, while the next is being read.
+constexpr size_t kBatchBytes = 512 * 1024;
 // A symlink's target.
 constexpr size_t kMaxSymlink = 64 * 1024;
 
@@ -60,13 +61,9 @@ class Import {
   }
 
  private:
-  void collect(Block block) {
-    pending_bytes_ += block.data.size();
-    pending_.push_back(std::move(block));
-  }
+  void collect(Block block) { pending_.push_back(std::move(block)); }
 
   Task<Status> hand_on() {
-    pending_bytes_ = 0;
     if (pending_.empty()) {
       co_return Status();
     }
@@ -177,26 +174,71 @@ class Import {
     co_return co_await output_.put(std::move(line));
   }
 
-  Task<Result<Node>> read_file(std::string path) {
-    const Chunker::OnChunk on_chunk = [this](BytesView chunk) { builder_.add_chunk(chunk); };
-    uint64_t total = 0;
-    uint64_t told = 0;
-    for (;;) {
+  // A stretch of a file's content.
+  struct Batch {
+    std::vector<Bytes> pieces;
+    uint64_t bytes = 0;
+    bool last = false;
+  };
+
+  Task<Result<Batch>> read_batch() {
+    Batch batch;
+    while (batch.bytes < kBatchBytes) {
       auto piece = co_await parts_.read();
       if (!piece) {
         co_return fail(std::move(piece).error());
       }
+      if (!*piece) {
+        batch.last = true;
+        break;
+      }
+      batch.bytes += (*piece)->size();
+      batch.pieces.push_back(std::move(**piece));
+    }
+    co_return batch;
+  }
+
+  // Cuts and hashes on the other executor. The result is empty; it has the type that gather wants.
+  Task<Result<Batch>> hash_batch(std::shared_ptr<Batch> batch) {
+    Hash hash{this, std::move(batch)};
+    const bool done = co_await run_on(cpu_, std::move(hash));
+    static_cast<void>(done);
+    co_return Batch();
+  }
+  struct Hash {
+    Import* self;
+    std::shared_ptr<Batch> batch;
+    bool operator()() const {
+      const Chunker::OnChunk on_chunk = [this](BytesView chunk) {
+        self->builder_.add_chunk(chunk);
+      };
+      for (Bytes& piece : batch->pieces) {
+        self->chunker_->feed(piece, on_chunk);
+        Bytes().swap(piece);
+      }
+      if (batch->last) {
+        self->chunker_->finish(on_chunk);
+      }
+      return true;
+    }
+  };
+
+  Task<Result<Node>> read_file(std::string path) {
+    uint64_t total = 0;
+    uint64_t told = 0;
+    auto batch = co_await read_batch();
+    while (batch) {
+      const bool last = batch->last;
+      total += batch->bytes;
+      std::vector<Task<Result<Batch>>> tasks;
+      tasks.push_back(hash_batch(std::make_shared<Batch>(*std::move(batch))));
+      if (!last) {
+        tasks.push_back(read_batch());
+      }
+      auto done = co_await gather(std::move(tasks));
       if (stop_.stop_requested()) {
         co_return fail(Code::Cancelled, "context canceled");
       }
-      co_await resume_on(cpu_);
-      if (!*piece) {
-        chunker_->finish(on_chunk);
-        break;
-      }
-      total += (*piece)->size();
-      chunker_->feed(**piece, on_chunk);
-      co_await resume_on(home_);
       while (options_.progress && total - told >= kProgressStep) {
         told += kProgressStep;
         auto sent = co_await tell_progress(path, told);
@@ -204,15 +246,19 @@ class Import {
           co_return fail(std::move(sent).error());
         }
       }
-      if (pending_bytes_ >= kBatchBytes) {
-        auto handed = co_await hand_on();
-        if (!handed) {
-          co_return fail(std::move(handed).error());
-        }
+      if (last) {
+        break;
       }
+      auto handed = co_await hand_on();
+      if (!handed) {
+        co_return fail(std::move(handed).error());
+      }
+      batch = std::move(done.back());
+    }
+    if (!batch) {
+      co_return fail(std::move(batch).error());
     }
     Node node = builder_.finish();
-    co_await resume_on(home_);
     if (options_.progress) {
       auto sent = co_await tell_progress(path, total);
       if (!sent) {
@@ -271,7 +317,6 @@ class Import {
   Executor home_;
 
   std::vector<Block> pending_;
-  size_t pending_bytes_ = 0;
 
   Directory root_directory_;
   bool root_made_ = false;

@@ -47,10 +47,15 @@ class AddTarget {
   // Chooses peers for content with these options; for "everywhere" all members, in the order shown
   // to users. Fails with the words of a refused pin. Called with the first block, not before.
   virtual Task<Result<std::vector<PeerId>>> allocate(api::PinOptions options) = 0;
-  // Stores blocks on every destination. Ok when at least one of them took all blocks of this call;
-  // else "failed to put block on all destinations".
+  // Sends blocks to every destination and waits while all of them are slow. Other destinations than
+  // those of the last call end the sending to those. Fails with "failed to put block on all
+  // destinations" when it is known that none of them takes the blocks, perhaps blocks of earlier
+  // calls.
   virtual Task<Status> put_blocks(std::vector<PeerId> destinations, std::vector<Block> blocks) = 0;
-  // Pins with the given allocations (cleared here when the pin is "everywhere").
+  // Waits until the blocks sent so far are stored. Ok when at least one destination has all of
+  // them.
+  virtual Task<Status> finish_blocks() = 0;
+  // The same, then pins with the given allocations (cleared here when the pin is "everywhere").
   virtual Task<Status> pin(api::Pin pin) = 0;
 };
 

@@ -26,9 +26,13 @@ Node FileBuilder::make_leaf(BytesView chunk, UnixFsType type) {
     sink_({leaf.cid, Bytes(chunk)});
     return leaf;
   }
-  DagPbNode node;
-  node.data = unixfs_leaf(type, chunk);
-  return emit_dag_pb(cids_, std::move(node), chunk.size(), sink_);
+  Node leaf;
+  Bytes block = dag_pb_leaf(type, chunk);
+  leaf.cid = cids_.dag_pb(block);
+  leaf.size = block.size();
+  leaf.file_size = chunk.size();
+  sink_({leaf.cid, std::move(block)});
+  return leaf;
 }
 
 void FileBuilder::add_child(Open& parent, const Node& child) {

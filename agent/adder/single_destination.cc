@@ -40,7 +40,7 @@ class SingleDestination final : public Destination {
 
   Task<Status> finish(Cid root) override {
     if (options_.no_pin) {
-      co_return Status();
+      co_return co_await target_.finish_blocks();
     }
     api::Pin pin;
     pin.cid = std::move(root);

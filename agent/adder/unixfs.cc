@@ -1,6 +1,7 @@
 #include "agent/adder/unixfs.h"
 
 #include "common/codec/pbwire.h"
+#include "common/codec/varint.h"
 #include "common/crypto/hash.h"
 
 namespace ica::adder {
@@ -54,13 +55,23 @@ Cid CidBuilder::raw(BytesView block) const {
   return Cid::make_v1(multicodec::kRaw, multihash_of(hash_code, block));
 }
 
-Bytes unixfs_leaf(UnixFsType type, BytesView content) {
-  Bytes out;
-  out.reserve(content.size() + 16);
-  PbWriter w(out);
+Bytes dag_pb_leaf(UnixFsType type, BytesView content) {
+  Bytes head;
+  PbWriter w(head);
   write_type(w, type);
-  w.bytes_or_skip(2, content);
-  w.varint(3, content.size());
+  if (!content.empty()) {
+    head.push_back(2 << 3 | 2);
+    append_varint(head, content.size());
+  }
+  Bytes tail;
+  PbWriter(tail).varint(3, content.size());
+  Bytes out;
+  out.reserve(head.size() + content.size() + tail.size() + 8);
+  out.push_back(1 << 3 | 2);  // the node's data
+  append_varint(out, head.size() + content.size() + tail.size());
+  out += head;
+  out += content;
+  out += tail;
   return out;
 }
 

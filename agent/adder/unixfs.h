@@ -45,8 +45,9 @@ enum class UnixFsType {
   HamtShard = 5
 };
 
+// The dag-pb block of a leaf with content: a node without links, written in one go.
+Bytes dag_pb_leaf(UnixFsType type, BytesView content);
 // The Data messages of UnixFS, in the field order of Go's encoder.
-Bytes unixfs_leaf(UnixFsType type, BytesView content);
 Bytes unixfs_file(uint64_t file_size, const std::vector<uint64_t>& block_sizes);
 Bytes unixfs_directory();
 Bytes unixfs_symlink(BytesView target);

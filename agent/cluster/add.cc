@@ -1,3 +1,4 @@
+#include "agent/cluster/block_lanes.h"
 #include "agent/cluster/core.h"
 
 namespace ica::cluster {
@@ -5,7 +6,8 @@ namespace {
 
 class Target final : public adder::AddTarget {
  public:
-  Target(CorePtr core, StopToken stop) : core_(std::move(core)), stop_(std::move(stop)) {}
+  Target(CorePtr core, Executor executor, StopToken stop)
+      : core_(std::move(core)), executor_(std::move(executor)), stop_(std::move(stop)) {}
 
   PeerId self() const override { return core_->parts.self; }
 
@@ -21,46 +23,59 @@ class Target final : public adder::AddTarget {
 
   Task<Status> put_blocks(std::vector<PeerId> destinations,
                           std::vector<adder::Block> blocks) override {
-    std::vector<Task<Status>> tasks;
-    for (size_t i = 0; i < destinations.size(); ++i) {
-      std::vector<ipfs::BlockToPut> copy;
-      copy.reserve(blocks.size());
-      const bool last = i + 1 == destinations.size();
-      for (adder::Block& block : blocks) {
-        copy.push_back({block.cid, last ? std::move(block.data) : block.data});
-      }
-      tasks.push_back(destinations[i] == core_->parts.self
-                          ? core_->parts.connector.block_put(std::move(copy), stop_)
-                          : core_->parts.peers.put_blocks(destinations[i], std::move(copy), stop_));
+    if (lanes_ && lanes_->destinations() != destinations) {
+      CO_TRY_VOID(co_await finish_blocks());
     }
-    const std::vector<Status> outcomes = co_await gather(std::move(tasks));
-    for (const Status& outcome : outcomes) {
-      if (outcome) {
-        co_return Status();
-      }
-      if (outcome.error().code() == Code::Cancelled) {
-        co_return fail(outcome.error());
-      }
+    if (!lanes_) {
+      lanes_ = std::make_unique<BlockLanes>(core_, executor_, std::move(destinations), LaneLimits(),
+                                            stop_);
     }
-    co_return fail(Code::Internal, "failed to put block on all destinations");
+    std::vector<ipfs::BlockToPut> sent;
+    sent.reserve(blocks.size());
+    for (adder::Block& block : blocks) {
+      sent.push_back({std::move(block.cid), std::move(block.data)});
+    }
+    co_return co_await lanes_->put(std::move(sent));
+  }
+
+  Task<Status> finish_blocks() override {
+    if (!lanes_) {
+      co_return Status();
+    }
+    Status finished = co_await lanes_->finish();
+    co_await end();
+    co_return finished;
   }
 
   Task<Status> pin(api::Pin pin) override {
+    CO_TRY_VOID(co_await finish_blocks());
     CO_TRY(auto done, co_await pin_in(core_, std::move(pin)));
     (void)done;
     co_return Status();
   }
 
+  // Nothing that this add began runs on afterwards.
+  Task<void> end() {
+    if (lanes_) {
+      co_await lanes_->end();
+      lanes_.reset();
+    }
+  }
+
  private:
   const CorePtr core_;
+  const Executor executor_;
   const StopToken stop_;
+  std::unique_ptr<BlockLanes> lanes_;
 };
 
 Task<Result<Cid>> add_in(CorePtr core, adder::AddOptions options, adder::PartSource& parts,
                          adder::OutputSink& output, StopToken stop) {
-  Target target(core, stop);
-  co_return co_await core->parts.importer(std::move(options), parts, target, output,
-                                          core->parts.disk, stop);
+  Target target(core, co_await asio::this_coro::executor, stop);
+  auto added = co_await core->parts.importer(std::move(options), parts, target, output,
+                                             core->parts.disk, stop);
+  co_await target.end();
+  co_return added;
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ Task<Result<PinInfos>> LonePeer::recover_all(PeerId peer, StopToken) {
 Task<Result<api::RepoGc>> LonePeer::repo_gc(PeerId peer, StopToken) {
   co_return unknown(peer);
 }
-Task<Status> LonePeer::put_blocks(PeerId peer, std::vector<ipfs::BlockToPut>, StopToken) {
+Task<Result<std::unique_ptr<ipfs::BlockSink>>> LonePeer::block_stream(PeerId peer, StopToken) {
   co_return unknown(peer);
 }
 

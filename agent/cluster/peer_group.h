@@ -53,8 +53,10 @@ class PeerGroup {
                                              StopToken stop) = 0;
   virtual Task<Result<PinInfos>> recover_all(PeerId peer, StopToken stop) = 0;
   virtual Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) = 0;
-  virtual Task<Status> put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                                  StopToken stop) = 0;
+  // Blocks into that peer's Kubo, as many as come, in one exchange. write() waits while the peer is
+  // slower than we are; finish() is Ok when the peer has stored every block.
+  virtual Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer,
+                                                                      StopToken stop) = 0;
 };
 
 // A peer without others: it knows its own addresses and fails everything else.
@@ -76,8 +78,7 @@ class LonePeer final : public PeerGroup {
   Task<Result<api::PinInfo>> recover(PeerId peer, Cid cid, Duration limit, StopToken stop) override;
   Task<Result<PinInfos>> recover_all(PeerId peer, StopToken stop) override;
   Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) override;
-  Task<Status> put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                          StopToken stop) override;
+  Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer, StopToken stop) override;
 
  private:
   std::vector<Multiaddr> addresses_;

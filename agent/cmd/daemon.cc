@@ -7,24 +7,28 @@
 #include "agent/cmd/notify.h"
 #include "agent/cmd/peer_network.h"
 #include "agent/cmd/peer_state.h"
+#include "agent/cmd/resident.h"
+#include "agent/cmd/tracing.h"
 #include "agent/rest/rest.h"
 #include "agent/telemetry/health_server.h"
 #include "common/api/peer.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/base/trace.h"
 
 namespace ica::cmd {
 namespace {
 
 constexpr std::string_view kComponent = "service";
 constexpr Duration kBeat = std::chrono::seconds(5);
+constexpr Duration kSettled = std::chrono::seconds(2);
 constexpr Duration kPoll = std::chrono::milliseconds(200);
 constexpr Duration kAnswerGrace = std::chrono::milliseconds(400);
 
 telemetry::BlockValues block_values(const ipfs::Connector& connector) {
   telemetry::BlockValues values;
   for (const auto& calls : connector.call_stats()) {
-    if (calls.verb == "block/put") {
+    if (calls.verb == "block/put" || calls.verb == "dag/import") {
       values.requests += calls.count;
       values.failed += calls.outcome == "ok" ? 0 : calls.count;
     }
@@ -56,6 +60,7 @@ struct Daemon::Parts {
   std::unique_ptr<rest::RestApi> rest;
   std::shared_ptr<Gauges> gauges;
   std::shared_ptr<KuboProbe> probe;
+  std::shared_ptr<telemetry::TraceExporter> traces;
   StopSource stop;
   std::atomic<int> loops{0};
 
@@ -70,6 +75,7 @@ struct Daemon::Parts {
   static Task<void> counted(Parts* self, Task<void> loop);
   static Task<void> beat(Parts* self);
   static Task<void> announce(Parts* self);
+  static Task<void> settle(Parts* self);
   static Task<void> shut_down(Parts* self);
 };
 
@@ -97,6 +103,7 @@ Status Daemon::Parts::open_state() {
 }
 
 Status Daemon::Parts::start_cluster() {
+  TRY(traces, start_tracing(config, identity.id));
   trust = std::make_shared<cluster::Trust>(identity.id, config.crdt.trusted_peers);
   TRY(network, PeerNetwork::create({.config = config,
                                     .identity = identity,
@@ -145,7 +152,11 @@ void Daemon::Parts::start_loops() {
   background->start(net);
   launch(beat(this), "heartbeat");
   launch(announce(this), "announcing readiness");
+  launch(settle(this), "giving back the memory of the start");
   launch(KuboProbe::run(probe, stop.get_token()), "asking whether Kubo answers");
+  if (traces) {
+    launch(telemetry::TraceExporter::run(traces, stop.get_token()), "exporting traces");
+  }
   if (config.metrics.enable_stats) {
     launch(Gauges::poll(gauges, stop.get_token()), "reading Kubo's repository");
     health_server->set_sources(sources());
@@ -220,6 +231,15 @@ Task<void> Daemon::Parts::announce(Parts* self) {
   notify_service_manager("READY=1");
 }
 
+Task<void> Daemon::Parts::settle(Parts* self) {
+  const Status slept = co_await sleep_for(kSettled, self->stop.get_token());
+  if (slept) {
+    co_await resume_on(self->runtime.disk());
+    release_start_pages();
+    co_await resume_on(self->runtime.net().get_executor());
+  }
+}
+
 Task<void> Daemon::Parts::shut_down(Parts* self) {
   if (self->rest) {
     co_await self->rest->stop(kAnswerGrace);
@@ -249,6 +269,7 @@ Task<void> Daemon::Parts::shut_down(Parts* self) {
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Daemon::~Daemon() {
+  trace::install(nullptr);
   parts_->runtime.stop();
 }
 

@@ -162,10 +162,12 @@ constexpr Field kTracing[] = {
     {.key = "enable_tracing",
      .ref = ICA_REF(tracing.enable_tracing),
      .absent = Absent::Zero,
-     .meaning = "Traces to a Jaeger agent. Read and kept, not used."},
+     .meaning =
+         "Traces to an OpenTelemetry collector (OTLP over HTTP): at http://localhost:4318 unless "
+         "OTEL_EXPORTER_OTLP_ENDPOINT says otherwise. See tracing.md."},
     {.key = "jaeger_agent_endpoint",
      .ref = ICA_REF(tracing.jaeger_agent_endpoint),
-     .meaning = "Where the Jaeger agent listens."},
+     .meaning = "Where the Jaeger agent of the reference listens. Read and kept, not used."},
     {.key = "sampling_prob",
      .ref = ICA_REF(tracing.sampling_prob),
      .absent = Absent::Zero,

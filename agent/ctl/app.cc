@@ -132,6 +132,9 @@ int run_group(const std::string& path, const CommandSpec& group,
     console.out(fmt::format("Incorrect Usage. {}\n\n", parsed.error) + group_help(path, group));
     return kExitFailed;
   }
+  if (parsed.args.empty() && group.handler != nullptr && !parsed.values.on("help")) {
+    return execute(group, Invocation(), settings, console);
+  }
   if (parsed.values.on("help") || parsed.args.empty()) {
     console.out(group_help(path, group));
     return kExitOk;
@@ -211,8 +214,8 @@ int run(const std::vector<std::string>& args, Console& console) {
     return show_help(is_help(name) ? (rest.empty() ? "" : rest.front()) : name, console);
   }
   const std::string path = fmt::format("{} {}", kProgram, name);
-  return command->handler == nullptr ? run_group(path, *command, rest, *settings, console)
-                                     : run_command(path, *command, rest, *settings, console);
+  return command->subcommands.empty() ? run_command(path, *command, rest, *settings, console)
+                                      : run_group(path, *command, rest, *settings, console);
 }
 
 }  // namespace ica::ctl

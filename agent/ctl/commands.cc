@@ -103,6 +103,8 @@ constexpr FlagSpec kPinLsFlags[] = {
 constexpr FlagSpec kStatusFlags[] = {
     kLocalFlag,
     {"filter", String, "comma-separated list of filters"},
+    {"watch", Bool, "Show it again every two seconds until nothing is queued or in progress", "",
+     "", true},
 };
 
 constexpr FlagSpec kLocalFlags[] = {kLocalFlag};
@@ -244,7 +246,8 @@ std::span<const CommandSpec> command_table() {
       {.name = "health",
        .usage = "Cluster monitoring information",
        .description = "Cluster monitoring information",
-       .subcommands = kHealth},
+       .subcommands = kHealth,
+       .handler = run_health},
       {.name = "ipfs",
        .usage = "Manage IPFS daemon",
        .description = "Manage IPFS daemon",
@@ -254,6 +257,20 @@ std::span<const CommandSpec> command_table() {
        .args_usage = " ",
        .handler = run_commands,
        .hidden = true},
+      {.name = "completion",
+       .usage = "Print the completion script of a shell",
+       .description = text::kCompletion,
+       .args_usage = "bash|zsh|fish",
+       .handler = run_completion,
+       .extra = true,
+       .offline = true},
+      {.name = "man",
+       .usage = "Print the manual page",
+       .description = text::kManual,
+       .args_usage = " ",
+       .handler = run_manual,
+       .extra = true,
+       .offline = true},
   };
   return kCommands;
 }

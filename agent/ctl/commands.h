@@ -75,6 +75,9 @@ Task<int> run_health_metrics(Session& session, const Invocation& line);
 Task<int> run_health_alerts(Session& session, const Invocation& line);
 Task<int> run_health_bandwidth(Session& session, const Invocation& line);
 Task<int> run_ipfs_gc(Session& session, const Invocation& line);
-Task<int> run_commands(Session& session, const Invocation& line);  // help.cc
+Task<int> run_health(Session& session, const Invocation& line);      // health_summary.cc
+Task<int> run_commands(Session& session, const Invocation& line);    // help.cc
+Task<int> run_completion(Session& session, const Invocation& line);  // completion.cc
+Task<int> run_manual(Session& session, const Invocation& line);      // manual.cc
 
 }  // namespace ica::ctl

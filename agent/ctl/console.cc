@@ -1,6 +1,8 @@
 #include "agent/ctl/console.h"
 
 #include <cerrno>
+#include <cstdlib>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace ica::ctl {
@@ -50,6 +52,29 @@ void Console::flush() {
 
 bool Console::err_is_terminal() const {
   return ::isatty(err_fd_) == 1;
+}
+
+bool Console::out_is_terminal() const {
+  return ::isatty(out_fd_) == 1;
+}
+
+size_t Console::width() const {
+  winsize size{};
+  if (!out_is_terminal()) {
+    return 0;
+  }
+  return ::ioctl(out_fd_, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+bool Console::colours() const {
+  const char* off = std::getenv("NO_COLOR");
+  return out_is_terminal() && (off == nullptr || *off == '\0');
+}
+
+void Console::clear_screen() {
+  if (out_is_terminal()) {
+    out("\x1b[H\x1b[2J");
+  }
 }
 
 void Console::set_progress_line(std::string_view line) {

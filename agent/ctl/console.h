@@ -22,6 +22,13 @@ class Console {
   // False after the reader of the output has gone away.
   bool writable() const { return writable_; }
   bool err_is_terminal() const;
+  bool out_is_terminal() const;
+  // Of the terminal, 0 when the output is none.
+  size_t width() const;
+  // On a terminal, unless NO_COLOR is set.
+  bool colours() const;
+  // Takes away what the terminal shows; nothing elsewhere.
+  void clear_screen();
 
   // One line at the bottom of the terminal that `out` writes above; empty takes it away. Only shown
   // when err_is_terminal().

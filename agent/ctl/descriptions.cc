@@ -212,4 +212,19 @@ When --local flag is passed, it will garbage collect only on the local IPFS
 daemon, otherwise on all IPFS daemons.
 )";
 
+const std::string_view kCompletion = R"(
+Prints a script that completes commands and flags in a shell:
+
+  bash:  source <(ipfs-cluster-ctl completion bash)
+  zsh:   source <(ipfs-cluster-ctl completion zsh)
+  fish:  ipfs-cluster-ctl completion fish | source
+)";
+
+const std::string_view kManual = R"(
+Prints the manual page, which is made from the same table as the help:
+
+  ipfs-cluster-ctl man > ipfs-cluster-ctl.1
+  man ./ipfs-cluster-ctl.1
+)";
+
 }  // namespace ica::ctl::text

@@ -15,6 +15,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;         // the request could not be made, bad arguments
 inline constexpr int kExitAnsweredError = 2;  // the server answered with an error
 inline constexpr int kExitNoTopic = 3;        // unknown command
+inline constexpr int kExitAttention = 4;      // ours: `health` and `status --watch` found a problem
 inline constexpr int kExitTimedOut = 62;      // a wait ran out
 inline constexpr int kExitCancelled = 125;
 

@@ -6,7 +6,9 @@
 #include "agent/ctl/format.h"
 #include "agent/ctl/pin_request.h"
 #include "agent/ctl/session.h"
+#include "agent/ctl/style.h"
 #include "agent/ctl/text.h"
+#include "common/base/async.h"
 
 namespace ica::ctl {
 namespace {
@@ -33,9 +35,73 @@ std::string filter_names(api::StatusFilter filter) {
   return out;
 }
 
+constexpr Duration kWatchPause = std::chrono::seconds(2);
+constexpr std::string_view kMoving = "pin_queued,pinning,unpin_queued,unpinning";
+constexpr std::string_view kWrong = "cluster_error,pin_error,unpin_error,unexpectedly_unpinned";
+
+// What one look at the cluster found.
+struct Look {
+  uint64_t moving = 0;
+  uint64_t wrong = 0;
+  std::string text;
+  // A screen that nobody can read is no help; the rest is counted.
+  static constexpr size_t kMaxText = 16 << 10;
+
+  void add(std::string_view document) {
+    bool moves = false, fails = false;
+    for (const std::string& status : peer_statuses(document)) {
+      moves = moves || (status.ends_with("queued") || status.ends_with("ing"));
+      fails = fails || status.ends_with("_error") || status == "unexpectedly_unpinned";
+    }
+    moving += moves ? 1 : 0;
+    wrong += fails ? 1 : 0;
+    if (text.size() < kMaxText) {
+      text += format_global_pin_info(document);
+    }
+  }
+};
+
+// Items that move or went wrong, or those that were asked for, until none of them moves any more.
+Task<int> watch_status(Session& session, const Invocation& line) {
+  std::vector<std::string> cids;
+  for (const std::string& arg : line.args) {
+    const auto cid = parse_cid(arg);
+    if (!cid) {
+      co_return session.fail("parsing cid", cid.error().message());
+    }
+    cids.push_back(cid->text());
+  }
+  const std::string filter = cids.empty() ? fmt::format("{},{}", kMoving, kWrong) : "";
+  const std::string path = fmt::format("/pins?local={}&filter={}&cids={}", line.flags.on("local"),
+                                       query_escape(filter), fmt::join(cids, ","));
+  Console& console = session.console();
+  while (console.writable()) {
+    Look look;
+    const auto answer = co_await session.api().stream(
+        "GET", path, [&look](std::string_view document) { look.add(document); });
+    if (!answer) {
+      co_return session.report(answer.error());
+    }
+    console.clear_screen();
+    console.out(fmt::format("{}  in progress: {}  in error: {}\n", date_time(Time::now().local()),
+                            look.moving, look.wrong));
+    console.out(console.colours() ? colour_statuses(look.text) : look.text);
+    console.flush();
+    if (look.moving == 0) {
+      co_return look.wrong == 0 ? kExitOk : kExitAttention;
+    }
+    const Status slept = co_await sleep_for(kWatchPause);
+    static_cast<void>(slept);
+  }
+  co_return kExitFailed;
+}
+
 }  // namespace
 
 Task<int> run_status(Session& session, const Invocation& line) {
+  if (line.flags.on("watch")) {
+    co_return co_await watch_status(session, line);
+  }
   std::vector<std::string> cids;
   for (const std::string& arg : line.args) {
     const auto cid = parse_cid(arg);

@@ -62,8 +62,9 @@ class BatchStream {
 class BlockSink {
  public:
   virtual ~BlockSink() = default;
-  // Returns when the block is on its way; waits while Kubo reads slower than we write. All blocks
-  // of one sink are stored under the codec and hash of the first (their multihashes still match).
+  // Returns when the block is on its way; waits while Kubo reads slower than we write. Blocks of
+  // codecs other than raw and dag-pb, when several follow each other, are stored under the codec
+  // and hash of the first of them (their multihashes still match).
   virtual Task<Status> write(BlockToPut block) = 0;
   // Ok when Kubo has confirmed every block.
   virtual Task<Status> finish() = 0;

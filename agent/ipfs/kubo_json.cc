@@ -260,4 +260,18 @@ Result<Cid> parse_block_put(std::string_view line) {
   return Cid::parse(text).context("block/put");
 }
 
+Result<uint64_t> parse_dag_import(std::string_view line) {
+  TRY(const Json json, parse_object(line, "dag/import"));
+  TRY_VOID(check_error(json));
+  const auto stats = json.find("Stats");
+  if (stats == json.end() || !stats->is_object()) {
+    return fail(Code::Protocol, "dag/import: IPFS answered without Stats");
+  }
+  const auto count = stats->find("BlockCount");
+  if (count == stats->end() || !count->is_number_unsigned()) {
+    return fail(Code::Protocol, "dag/import: IPFS answered without BlockCount");
+  }
+  return count->get<uint64_t>();
+}
+
 }  // namespace ica::ipfs

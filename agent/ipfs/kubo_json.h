@@ -55,5 +55,7 @@ Result<PinAddLine> parse_pin_add(std::string_view line);
 Result<api::RepoGcKey> parse_repo_gc(std::string_view line);
 // The {"Key"} of a block that was put.
 Result<Cid> parse_block_put(std::string_view line);
+// How many blocks dag/import stored: {"Stats":{"BlockCount":...}}.
+Result<uint64_t> parse_dag_import(std::string_view line);
 
 }  // namespace ica::ipfs

@@ -14,8 +14,9 @@ constexpr std::string_view kLog = "ipfshttp";
 constexpr size_t kMaxErrorBody = 64 << 10;
 
 constexpr std::array<std::string_view, kVerbs> kVerbNames = {
-    "id",        "version", "pin/ls",      "pin/add",       "pin/rm", "pin/update", "resolve",
-    "repo/stat", "repo/gc", "swarm/peers", "swarm/connect", "config", "block/get",  "block/put"};
+    "id",        "version",   "pin/ls",    "pin/add",     "pin/rm",        "pin/update",
+    "resolve",   "repo/stat", "repo/gc",   "swarm/peers", "swarm/connect", "config",
+    "block/get", "block/put", "dag/import"};
 constexpr std::array<std::string_view, kOutcomes> kOutcomeNames = {
     "ok", "error", "unreachable", "refused", "timeout", "cancelled"};
 
@@ -73,15 +74,28 @@ std::vector<CallStats> CallCounter::snapshot() const {
 }
 
 CallTimer::CallTimer(std::shared_ptr<Transport> transport, Verb verb)
-    : transport_(std::move(transport)), verb_(verb), start_(std::chrono::steady_clock::now()) {}
+    : transport_(std::move(transport)), verb_(verb), start_(std::chrono::steady_clock::now()) {
+  // Calls that nobody's request has caused (probes, most of all) are no traces.
+  if (const auto parent = trace::current(); parent.valid()) {
+    span_ = trace::Span(fmt::format("kubo {}", kVerbNames[static_cast<size_t>(verb)]),
+                        trace::Kind::Client, parent);
+  }
+}
 
 void CallTimer::finish(Outcome outcome) {
   if (!std::exchange(finished_, true)) {
     transport_->counter().add(verb_, outcome, std::chrono::steady_clock::now() - start_);
+    if (outcome != Outcome::Ok) {
+      span_.fail(kOutcomeNames[static_cast<size_t>(outcome)]);
+    }
+    span_.end();
   }
 }
 
 void CallTimer::finish(const Status& outcome) {
+  if (!outcome && !finished_) {
+    span_.set("error.message", outcome.error().message());
+  }
   finish(Transport::outcome_of(outcome));
 }
 
@@ -147,6 +161,19 @@ Outcome Transport::outcome_of(const Status& status) {
   }
 }
 
+namespace {
+
+void add_trace(http::Headers& headers, const trace::Context& context) {
+  if (context.valid()) {
+    headers.emplace_back("traceparent", trace::traceparent(context));
+    if (!context.state.empty()) {
+      headers.emplace_back("tracestate", context.state);
+    }
+  }
+}
+
+}  // namespace
+
 Status Transport::admit(const std::string& url) const {
   if (const auto cause = breaker_.refused()) {
     return fail(Code::Unavailable, "Post \"{}\": {}", url, *cause);
@@ -192,6 +219,7 @@ Task<Result<Bytes>> Transport::call(Verb verb, std::string path, Duration timeou
   request.url = url(path);
   request.timeout = timeout;
   request.max_body = max_body;
+  add_trace(request.headers, timer.context());
   if (auto admitted = admit(request.url); !admitted) {
     timer.finish(Outcome::Refused);
     co_return fail(std::move(admitted).error());
@@ -214,12 +242,14 @@ Task<Result<Bytes>> Transport::call(Verb verb, std::string path, Duration timeou
 
 Task<Result<std::unique_ptr<http::ClientStream>>> Transport::open(std::string path,
                                                                   http::Headers headers,
-                                                                  StopToken stop) {
+                                                                  StopToken stop,
+                                                                  trace::Context span) {
   auto self = shared_from_this();
   http::ClientRequest request;
   request.method = "POST";
   request.url = url(path);
   request.headers = std::move(headers);
+  add_trace(request.headers, span);
   request.streamed_body = true;
   CO_TRY_VOID(admit(request.url));
   const std::string full = request.url;
@@ -232,12 +262,14 @@ Task<Result<std::unique_ptr<http::ClientStream>>> Transport::open(std::string pa
 
 Task<Result<std::unique_ptr<LineStream>>> Transport::open_lines(std::string path,
                                                                 Duration idle_timeout,
-                                                                StopToken stop) {
+                                                                StopToken stop,
+                                                                trace::Context span) {
   auto self = shared_from_this();
   http::ClientRequest request;
   request.method = "POST";
   request.url = url(path);
   request.idle_timeout = idle_timeout;
+  add_trace(request.headers, span);
   CO_TRY_VOID(admit(request.url));
   const std::string full = request.url;
   auto stream = co_await client_.open(std::move(request), std::move(stop));

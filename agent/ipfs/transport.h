@@ -9,6 +9,7 @@
 #include "agent/ipfs/breaker.h"
 #include "agent/ipfs/http_connector.h"
 #include "agent/ipfs/kubo_json.h"
+#include "common/base/trace.h"
 #include "common/http/client.h"
 
 namespace ica::ipfs {
@@ -27,9 +28,10 @@ enum class Verb {
   SwarmConnect,
   Config,
   BlockGet,
-  BlockPut
+  BlockPut,
+  DagImport
 };
-inline constexpr size_t kVerbs = 14;
+inline constexpr size_t kVerbs = 15;
 
 enum class Outcome { Ok, Error, Unreachable, Refused, Timeout, Cancelled };
 inline constexpr size_t kOutcomes = 6;
@@ -51,17 +53,21 @@ class CallCounter {
 
 class Transport;
 
-// Measures one call from its start to finish(), which is called once.
+// Measures one call from its start to finish(), which is called once; a span when the caller is
+// within a trace.
 class CallTimer {
  public:
   CallTimer(std::shared_ptr<Transport> transport, Verb verb);
   void finish(const Status& outcome);
   void finish(Outcome outcome);
+  // For the request.
+  const trace::Context& context() const { return span_.context(); }
 
  private:
   std::shared_ptr<Transport> transport_;
   const Verb verb_;
   const std::chrono::steady_clock::time_point start_;
+  trace::Span span_;
   bool finished_ = false;
 };
 
@@ -110,10 +116,12 @@ class Transport : public std::enable_shared_from_this<Transport> {
                            StopToken stop);
   // The same with the answer as lines. Deadlines: zero is none. The caller times the call.
   Task<Result<std::unique_ptr<LineStream>>> open_lines(std::string path, Duration idle_timeout,
-                                                       StopToken stop);
+                                                       StopToken stop,
+                                                       trace::Context span = trace::current());
   // For a streamed request; neither waits for the answer nor looks at it.
   Task<Result<std::unique_ptr<http::ClientStream>>> open(std::string path, http::Headers headers,
-                                                         StopToken stop);
+                                                         StopToken stop,
+                                                         trace::Context span = trace::current());
 
   std::string url(std::string_view path) const;
   // A failure of the exchange itself, in the reference's words; may open the breaker.

@@ -4,8 +4,11 @@
 #include "agent/rest/exchange.h"
 #include "common/api/peer.h"
 #include "common/base/log.h"
+#include "common/base/trace.h"
 #include "common/http/headers.h"
 #include "common/web/cors.h"
+#include "common/web/traced.h"
+#include "common/web/watched_response.h"
 
 namespace ica::rest {
 namespace {
@@ -99,11 +102,23 @@ struct RestApi::Impl : std::enable_shared_from_this<Impl> {
   std::vector<uint16_t> ports;
 
   Task<void> serve(http::Request& request, http::ResponseWriter& response) {
+    if (!trace::enabled()) {
+      return logged(request, response);
+    }
+    const auto path = http::path_unescape(request.path).value_or("");
+    const auto match = router.match(request.method, path);
+    const bool found = match.outcome == web::Router::Outcome::Found;
+    return web::serve_traced(
+        [this](http::Request& q, http::ResponseWriter& r) { return logged(q, r); },
+        found ? std::string(table[match.route].pattern) : "", request, response);
+  }
+
+  Task<void> logged(http::Request& request, http::ResponseWriter& response) {
     if (!access_log.wanted()) {
       co_await answer(request, response);
       co_return;
     }
-    WatchedResponse watched(response);
+    web::WatchedResponse watched(response);
     co_await answer(request, watched);
     access_log.write(request, watched.status(), watched.bytes());
   }

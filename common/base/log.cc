@@ -11,6 +11,7 @@
 
 #include "common/base/json_writer.h"
 #include "common/base/time.h"
+#include "common/base/trace.h"
 
 namespace ica {
 
@@ -195,6 +196,10 @@ void log_write(std::string_view component, LogLevel level, std::string_view mess
       json.key("level").string(level_name(level));
       json.key("component").string(component);
       json.key("message").string(message);
+      if (const auto context = trace::current(); context.valid()) {
+        json.key("trace_id").string(trace::hex(context.trace_id));
+        json.key("span_id").string(trace::hex(context.span_id));
+      }
       json.end_object();
     }
   }

@@ -126,9 +126,13 @@ void append_car_header(Bytes& out, const std::vector<Cid>& roots) {
   out.append(header);
 }
 
-void append_car_block(Bytes& out, const Cid& cid, BytesView data) {
-  append_varint(out, cid.bytes().size() + data.size());
+void append_car_block_head(Bytes& out, const Cid& cid, size_t data_size) {
+  append_varint(out, cid.bytes().size() + data_size);
   out.append(cid.bytes());
+}
+
+void append_car_block(Bytes& out, const Cid& cid, BytesView data) {
+  append_car_block_head(out, cid, data.size());
   out.append(data);
 }
 

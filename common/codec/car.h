@@ -59,8 +59,9 @@ class CarReader {
   std::vector<Cid> roots_;
 };
 
-// Appends a header, and a block.
+// Appends a header, a block, and what stands before the bytes of a block.
 void append_car_header(Bytes& out, const std::vector<Cid>& roots);
+void append_car_block_head(Bytes& out, const Cid& cid, size_t data_size);
 void append_car_block(Bytes& out, const Cid& cid, BytesView data);
 
 }  // namespace ica

@@ -195,7 +195,10 @@ Task<Status> ClientExchange::write(Bytes piece) {
         co_return fail(Code::Closed, "the request has ended");
       }
       if (has_room()) {
-        to_send_ += piece;
+        unsent_ += piece.size();
+        if (!piece.empty()) {
+          to_send_.push_back(std::move(piece));
+        }
         const bool paused = send_paused_;
         lock.unlock();
         if (const auto driver = driver_.lock(); paused && driver) {
@@ -305,11 +308,21 @@ size_t ClientExchange::on_send(char* data, size_t size, size_t count, void* poin
     return self->send_ended_ ? 0 : CURL_READFUNC_PAUSE;
   }
   self->send_paused_ = false;
-  const size_t bytes = std::min(size * count, self->to_send_.size());
-  std::memcpy(data, self->to_send_.data(), bytes);
-  self->to_send_.erase(0, bytes);
+  size_t bytes = 0;
+  while (bytes < size * count && !self->to_send_.empty()) {
+    const Bytes& front = self->to_send_.front();
+    const size_t take = std::min(size * count - bytes, front.size() - self->front_done_);
+    std::memcpy(data + bytes, front.data() + self->front_done_, take);
+    bytes += take;
+    self->front_done_ += take;
+    if (self->front_done_ == front.size()) {
+      self->to_send_.pop_front();
+      self->front_done_ = 0;
+    }
+  }
+  self->unsent_ -= bytes;
   self->sent_ += bytes;
-  if (self->to_send_.size() <= kLowWater) {
+  if (self->unsent_ <= kLowWater) {
     self->wake(std::move(lock), false, true);
   }
   return bytes;

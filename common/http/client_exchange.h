@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <curl/curl.h>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -78,7 +79,7 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
   bool has_status() const { return headers_done_ || done_; }
   bool is_done() const { return done_; }
   bool has_data() const { return done_ || !received_.empty(); }
-  bool has_room() const { return done_ || to_send_.size() < kHighWater; }
+  bool has_room() const { return done_ || unsent_ < kHighWater; }
   Task<void> wait(Slot slot, Test ready);
   void wake(std::unique_lock<std::mutex> lock, bool reader, bool writer);
 
@@ -106,8 +107,10 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
   ClientResponse response_;
   std::optional<Error> error_;
   std::string received_;
-  std::string to_send_;
-  size_t sent_ = 0;  // handed to libcurl in all
+  std::deque<Bytes> to_send_;
+  size_t front_done_ = 0;  // of the first piece of to_send_
+  size_t unsent_ = 0;      // in to_send_ in all
+  size_t sent_ = 0;        // handed to libcurl in all
   Clock::time_point active_at_ = Clock::now();
   bool headers_done_ = false;
   bool done_ = false;

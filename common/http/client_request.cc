@@ -15,6 +15,8 @@ namespace ica::http {
 namespace {
 
 constexpr long kReceiveBuffer = 32 * 1024;
+// Freed with the exchange; libcurl has one only while it uploads.
+constexpr long kUploadBuffer = 256 * 1024;
 
 std::string host_of(std::string_view url) {
   const size_t scheme = url.find("://");
@@ -131,6 +133,7 @@ Status ClientExchange::set_body() {
     }
     ok = curl_easy_setopt(easy_, CURLOPT_POST, 1L) == CURLE_OK &&
          curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, size) == CURLE_OK &&
+         curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer) == CURLE_OK &&
          curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &on_send) == CURLE_OK &&
          curl_easy_setopt(easy_, CURLOPT_READDATA, this) == CURLE_OK &&
          curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &on_seek) == CURLE_OK &&

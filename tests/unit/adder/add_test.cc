@@ -86,11 +86,16 @@ class FakeTarget final : public AddTarget {
     }
     co_return Status();
   }
+  Task<Status> finish_blocks() override {
+    ++finished;
+    co_return Status();
+  }
   Task<Status> pin(api::Pin p) override {
     pins.push_back(std::move(p));
     co_return Status();
   }
   int allocations = 0;
+  int finished = 0;
   bool fail_puts = false;
   size_t largest = 0;
   uint64_t bytes = 0;

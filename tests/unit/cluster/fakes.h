@@ -5,6 +5,7 @@
 #include <set>
 
 #include "agent/cluster/cluster.h"
+#include "common/base/async.h"
 
 // The parts below the use cases, in memory, for the tests of cluster and rest.
 namespace ica::test {
@@ -179,6 +180,33 @@ class FakeTracker final : public tracker::Tracker {
   const PeerId self_;
 };
 
+// Takes no block before it is stopped.
+class StuckBlockSink final : public ipfs::BlockSink {
+ public:
+  explicit StuckBlockSink(StopToken stop) : stop_(std::move(stop)) {}
+  Task<Status> write(ipfs::BlockToPut) override {
+    co_return co_await sleep_for(std::chrono::hours(1), stop_);
+  }
+  Task<Status> finish() override { co_return co_await sleep_for(std::chrono::hours(1), stop_); }
+
+ private:
+  const StopToken stop_;
+};
+
+// Hands each block to a function.
+class FakeBlockSink final : public ipfs::BlockSink {
+ public:
+  explicit FakeBlockSink(std::function<void(ipfs::BlockToPut)> keep) : keep_(std::move(keep)) {}
+  Task<Status> write(ipfs::BlockToPut block) override {
+    keep_(std::move(block));
+    co_return Status();
+  }
+  Task<Status> finish() override { co_return Status(); }
+
+ private:
+  const std::function<void(ipfs::BlockToPut)> keep_;
+};
+
 class FakeKubo final : public ipfs::Connector {
  public:
   Task<Result<api::IpfsId>> id(StopToken) override {
@@ -250,7 +278,11 @@ class FakeKubo final : public ipfs::Connector {
     co_return Status();
   }
   Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_put_stream(StopToken) override {
-    co_return fail(Code::Unsupported, "not in this fake");
+    if (down) {
+      co_return refused("block/put");
+    }
+    auto keep = [this](ipfs::BlockToPut block) { blocks[block.cid] = std::move(block.data); };
+    co_return std::make_unique<FakeBlockSink>(std::move(keep));
   }
   bool reachable() const override { return !down; }
   std::vector<ipfs::CallStats> call_stats() const override { return {}; }
@@ -298,7 +330,8 @@ class ListStream final : public cluster::Stream<T> {
 class FakePeers final : public cluster::PeerGroup {
  public:
   struct Peer {
-    std::string error;  // when set, everything fails with it
+    bool stuck = false;  // takes no blocks
+    std::string error;   // when set, everything fails with it
     Code code = Code::Unavailable;
     std::map<Cid, api::PinInfo> infos;
     bool sorted = true;
@@ -369,15 +402,17 @@ class FakePeers final : public cluster::PeerGroup {
     out.peer = peer;
     co_return out;
   }
-  Task<Status> put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks, StopToken) override {
+  Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer,
+                                                              StopToken stop) override {
     const Peer& p = peers_by_id[peer];
     if (!p.error.empty()) {
       co_return fail(Error(p.code, p.error));
     }
-    for (const auto& block : blocks) {
-      blocks_put[peer].push_back(block.cid);
+    if (p.stuck) {
+      co_return std::make_unique<StuckBlockSink>(std::move(stop));
     }
-    co_return Status();
+    auto keep = [this, peer](ipfs::BlockToPut block) { blocks_put[peer].push_back(block.cid); };
+    co_return std::make_unique<FakeBlockSink>(std::move(keep));
   }
 
  private:

@@ -40,7 +40,8 @@ TEST_CASE("no flag name is used twice in a command") {
           CHECK(seen.insert(name).second);
         }
       }
-      CHECK((command.handler == nullptr) == !command.subcommands.empty());
+      // A group may do something by itself, as `health` does.
+      CHECK((command.handler != nullptr || !command.subcommands.empty()));
       self(self, command.subcommands);
     }
   };

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -137,8 +139,25 @@ func (k *kubo) answer(command string, q url.Values, body []byte, contentType str
 			out += `{"Key":"` + name + `","Size":1}` + "\n"
 		}
 		return 200, out
+	case "dag/import":
+		return 200, fmt.Sprintf(`{"Stats":{"BlockCount":%d,"BlockBytesCount":%d}}`+"\n", carSections(body)-1, len(body))
 	}
 	return 404, "404 page not found\n"
+}
+
+// carSections counts the length-prefixed pieces, the header among them, of the archive in a multipart body.
+func carSections(body []byte) int {
+	_, rest, _ := bytes.Cut(body, []byte("\r\n\r\n"))
+	n := 0
+	for len(rest) > 0 && !bytes.HasPrefix(rest, []byte("\r\n--")) {
+		size, used := binary.Uvarint(rest)
+		if used <= 0 || size > uint64(len(rest)-used) {
+			return 0
+		}
+		rest = rest[used+int(size):]
+		n++
+	}
+	return n
 }
 
 // list writes every pin of a type as one chunked stream.
