@@ -4,6 +4,7 @@
 #include "agent/tracker/pin_tracker.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/base/trace.h"
 
 namespace ica::tracker {
 
@@ -204,7 +205,19 @@ Task<Status> PinTracker::execute(Self self, RunningPtr op) {
 }
 
 Task<void> PinTracker::run(Self self, RunningPtr op) {
-  Status outcome = co_await execute(self, op);
+  if (!trace::enabled()) {
+    Status outcome = co_await execute(self, op);
+    self->post_outcome(std::move(op), std::move(outcome));
+    co_return;
+  }
+  trace::Span span(op->to_pin ? "tracker pin" : "tracker unpin", trace::Kind::Internal, {});
+  span.set("ipfs.cid", op->cid.text());
+  const Executor traced = trace::with(self->executors_.net, span.context());
+  Status outcome = co_await asio::co_spawn(traced, execute(self, op), asio::use_awaitable);
+  if (!outcome) {
+    span.fail(outcome.error().message());
+  }
+  span.end();
   self->post_outcome(std::move(op), std::move(outcome));
 }
 

@@ -1,0 +1,99 @@
+"""Uploads: one file through POST /add of ours and of the reference, and straight into Kubo. See scripts/bench."""
+import argparse
+import json
+import pathlib
+import shutil
+import socket
+import tempfile
+import time
+
+from harness import http, tools
+from harness.lab import Lab
+from harness.wait import wait_until
+
+BOUNDARY = "ica-bench-boundary"
+HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n").encode()
+TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def upload(port, target, path, size):
+    """Seconds from the first byte to the whole answer, and the last document."""
+    length = len(HEAD) + size + len(TAIL)
+    with socket.create_connection(("127.0.0.1", port), timeout=600) as s, open(path, "rb") as file:
+        begin = time.monotonic()
+        s.sendall((f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+                   f"Content-Length: {length}\r\n\r\n").encode() + HEAD)
+        s.sendfile(file)
+        s.sendall(TAIL)
+        with s.makefile("rb") as answers:
+            answer = http.read_answer(answers, "POST")
+    took = time.monotonic() - begin
+    if answer.status != 200 or not answer.complete or any(v for _, v in answer.trailers):
+        raise SystemExit(f"{target}: {answer.status} {answer.trailers} {answer.body[-300:]}")
+    return took, answer.documents()[-1]
+
+
+def measure(lab, flavour, path, size, rounds):
+    kubo = lab.kubo()
+    rows = {}
+    if flavour == "kubo":
+        port, target, process, key = kubo.api_port, "/api/v0/add?pin=true&quieter=true&progress=false", None, "Hash"
+    else:
+        peer = lab.peer(kubo, flavour, flavour)
+        peer.wait_candidates()
+        port, target, process, key = peer.rest_port, "/add?stream-channels=true&progress=false", peer.process, "cid"
+    times = []
+    for _ in range(rounds):
+        took, last = upload(port, target, path, size)
+        times.append(took)
+        cid = last[key]
+        if process:
+            peer.wait_status(cid, "pinned", 60)
+            peer.call("DELETE", f"/pins/{cid}")
+            wait_until(lambda c=cid: not kubo.is_pinned(c), 60, "it is unpinned")
+        else:
+            kubo.cli("pin", "rm", cid)
+        kubo.cli("repo", "gc", "-q")
+    rows["best, MiB/s"] = f"{size / (1 << 20) / min(times):.0f}"
+    rows["median, MiB/s"] = f"{size / (1 << 20) / sorted(times)[len(times) // 2]:.0f}"
+    if process:
+        rows["peak RSS of the peer, MB"] = f"{process.peak_rss() / 1e6:.0f}"
+        rows["CPU of the peer, s a GiB"] = f"{process.cpu_seconds() / rounds / size * (1 << 30):.2f}"
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mib", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("ours", "go", "kubo"))
+    options = parser.parse_args()
+    out = tools.ROOT / "build" / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-", dir=out))
+    path = folder / "f.bin"
+    with open("/dev/urandom", "rb") as random, open(path, "wb") as file:
+        for _ in range(options.mib):
+            file.write(random.read(1 << 20))
+    results = {}
+    try:
+        for flavour in [options.only] if options.only else ["kubo", "go", "ours"]:
+            lab = Lab(folder / flavour)
+            try:
+                results[flavour] = measure(lab, flavour, path, options.mib << 20, options.rounds)
+                print(flavour, results[flavour], flush=True)
+            finally:
+                lab.close()
+    finally:
+        shutil.rmtree(folder)
+    (out / "add.json").write_text(json.dumps(results, indent=1))
+    titles = {"ours": "ipfs-cluster-agent", "go": "ipfs-cluster-service 1.1.6", "kubo": "straight into Kubo"}
+    print(f"\n| {options.mib} MiB | " + " | ".join(titles[f] for f in results) + " |")
+    print("|---|" + "---:|" * len(results))
+    for name in dict.fromkeys(name for rows in results.values() for name in rows):
+        print(f"| {name} | " + " | ".join(rows.get(name, "") for rows in results.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()
