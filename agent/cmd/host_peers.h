@@ -44,9 +44,9 @@ class HostPeers final : public cluster::PeerGroup {
   Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) override {
     return calls_.repo_gc(std::move(peer), std::move(stop));
   }
-  Task<Status> put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                          StopToken stop) override {
-    return calls_.put_blocks(std::move(peer), std::move(blocks), std::move(stop));
+  Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer,
+                                                              StopToken stop) override {
+    return calls_.block_stream(std::move(peer), std::move(stop));
   }
 
  private:
