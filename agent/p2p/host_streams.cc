@@ -63,7 +63,7 @@ std::shared_ptr<const PeerInfo> HostCore::info(const PeerId& peer) const {
 Task<Result<StreamPtr>> HostCore::open_on(CorePtr core, ConnectionPtr connection,
                                           std::vector<std::string> protocols, SteadyTime deadline,
                                           StopToken stop) {
-  auto opened = connection->session->open();
+  auto opened = co_await connection->session->open_in_turn(deadline);
   if (!opened) {
     co_return fail(std::move(opened).error());
   }

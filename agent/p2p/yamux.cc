@@ -28,191 +28,6 @@ struct CutLater {
 
 }  // namespace
 
-// ---- stream ----
-
-YamuxStream::YamuxStream(std::shared_ptr<Session> session, uint32_t id)
-    : session_(std::move(session)),
-      id_(id),
-      last_update_(SteadyClock::now()),
-      readable_(session_->strand_),
-      writable_(session_->strand_) {}
-
-YamuxStream::~YamuxStream() {
-  // The last owner may be on another thread; the session is touched on its strand only.
-  const bool open = !error_ && (read_half_ == Half::Open || write_half_ == Half::Open);
-  asio::post(session_->strand_, [session = session_, id = id_, open, waiting = received_bytes_] {
-    session->receive_bytes_ -= std::min(waiting, session->receive_bytes_);
-    if (open && !session->closed_) {
-      session->send_control({Type::WindowUpdate, kRst, id, 0});
-    }
-    session->forget(id);
-  });
-}
-
-Task<Status> YamuxStream::wait(asio::steady_timer& timer) {
-  const bool bounded = deadline_ != SteadyClock::time_point();
-  if (bounded && deadline_ <= SteadyClock::now()) {
-    co_return fail(Code::Timeout, "stream {}: deadline exceeded", id_);
-  }
-  timer.expires_at(bounded ? deadline_ : SteadyClock::time_point::max());
-  boost::system::error_code ec;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-  if (!ec && bounded && deadline_ <= SteadyClock::now()) {
-    co_return fail(Code::Timeout, "stream {}: deadline exceeded", id_);
-  }
-  co_return Status();
-}
-
-Task<Result<Bytes>> YamuxStream::read_some(size_t limit) {
-  const auto self = shared_from_this();
-  while (received_.empty()) {
-    if (error_) {
-      co_return fail(*error_);
-    }
-    if (read_half_ == Half::Closed) {
-      co_return Bytes();
-    }
-    auto waited = co_await wait(readable_);
-    if (!waited) {
-      co_return fail(std::move(waited).error());
-    }
-  }
-  Bytes& front = received_.front();
-  Bytes out;
-  if (front_at_ == 0 && front.size() <= limit) {
-    out = std::move(front);
-    received_.pop_front();
-  } else {
-    out = front.substr(front_at_, limit);
-    front_at_ += out.size();
-    if (front_at_ == front.size()) {
-      received_.pop_front();
-      front_at_ = 0;
-    }
-  }
-  received_bytes_ -= out.size();
-  session_->receive_bytes_ -= std::min(out.size(), session_->receive_bytes_);
-  grow_window();
-  co_return out;
-}
-
-void YamuxStream::grow_window() {
-  if (error_ || read_half_ == Half::Closed || session_->closed_) {
-    return;
-  }
-  // What may be outstanding is what we grant less what waits unread here.
-  const uint32_t room =
-      window_size_ - std::min<uint32_t>(window_size_, static_cast<uint32_t>(received_bytes_));
-  if (room <= receive_window_ || room - receive_window_ < window_size_ / 2) {
-    return;
-  }
-  // A window that is used up quickly limits the throughput: double it.
-  const auto now = SteadyClock::now();
-  if (now - last_update_ < std::chrono::milliseconds(200) &&
-      window_size_ < session_->options_.max_window &&
-      session_->receive_bytes_ + window_size_ < session_->options_.max_receive_bytes) {
-    window_size_ = std::min(session_->options_.max_window, window_size_ * 2);
-  }
-  last_update_ = now;
-  const uint32_t grant = window_size_ - static_cast<uint32_t>(received_bytes_) - receive_window_;
-  receive_window_ += grant;
-  session_->send_control({Type::WindowUpdate, 0, id_, grant});
-}
-
-Task<Status> YamuxStream::write(Bytes data) {
-  const auto self = shared_from_this();
-  size_t at = 0;
-  while (at < data.size()) {
-    if (error_) {
-      co_return fail(*error_);
-    }
-    if (write_half_ == Half::Closed) {
-      co_return fail(Code::Closed, "stream {}: closed for writing", id_);
-    }
-    if (send_window_ == 0) {
-      auto waited = co_await wait(writable_);
-      if (!waited) {
-        co_return fail(std::move(waited).error());
-      }
-      continue;
-    }
-    const size_t count = std::min<size_t>(
-        {data.size() - at, static_cast<size_t>(send_window_), session_->options_.max_frame});
-    send_window_ -= count;
-    const auto header = encode({Type::Data, 0, id_, static_cast<uint32_t>(count)});
-    Bytes frame(header.data(), header.size());
-    frame.append(data, at, count);
-    at += count;
-    auto sent = co_await session_->send_data(*this, std::move(frame));
-    if (!sent) {
-      co_return fail(std::move(sent).error());
-    }
-  }
-  co_return Status();
-}
-
-Task<Status> YamuxStream::close_write() {
-  if (error_) {
-    co_return fail(*error_);
-  }
-  if (write_half_ == Half::Open) {
-    write_half_ = Half::Closed;
-    session_->send_control({Type::WindowUpdate, kFin, id_, 0});
-    finish_if_done();
-  }
-  co_return Status();
-}
-
-void YamuxStream::reset() {
-  if (error_ || session_->closed_) {
-    return;
-  }
-  const bool open = read_half_ == Half::Open || write_half_ == Half::Open;
-  fail_with(Error(Code::Closed, "stream reset"));
-  if (open) {
-    session_->send_control({Type::WindowUpdate, kRst, id_, 0});
-  }
-  session_->forget(id_);
-}
-
-void YamuxStream::set_deadline(SteadyClock::time_point at) {
-  deadline_ = at;
-  readable_.cancel();
-  writable_.cancel();
-}
-
-void YamuxStream::fail_with(Error error) {
-  if (!error_) {
-    error_ = std::move(error);
-  }
-  session_->receive_bytes_ -= std::min(received_bytes_, session_->receive_bytes_);
-  received_.clear();
-  received_bytes_ = 0;
-  front_at_ = 0;
-  readable_.cancel();
-  writable_.cancel();
-}
-
-void YamuxStream::deliver(Bytes data) {
-  received_bytes_ += data.size();
-  session_->receive_bytes_ += data.size();
-  // Many small frames would cost more in bookkeeping than in bytes.
-  if (!received_.empty() && received_.back().size() + data.size() <= 4096) {
-    received_.back() += data;
-  } else {
-    received_.push_back(std::move(data));
-  }
-  readable_.cancel();
-}
-
-void YamuxStream::finish_if_done() {
-  if (read_half_ == Half::Closed && write_half_ == Half::Closed) {
-    session_->forget(id_);
-  }
-}
-
-// ---- session ----
-
 Session::Session(ChannelPtr channel, bool dialler, Executor strand, Options options)
     : channel_(std::move(channel)),
       dialler_(dialler),
@@ -248,9 +63,36 @@ Result<YamuxStreamPtr> Session::open() {
   const uint32_t id = next_id_;
   next_id_ += 2;
   auto stream = std::make_shared<YamuxStream>(shared_from_this(), id);
+  stream->acknowledged_ = false;
+  ++unacknowledged_;
   streams_[id] = stream;
   send_control({Type::WindowUpdate, kSyn, id, 0});
   return stream;
+}
+
+Task<Result<YamuxStreamPtr>> Session::open_in_turn(SteadyClock::time_point deadline) {
+  const auto self = shared_from_this();
+  while (unacknowledged_ >= options_.max_unacknowledged && !closed_) {
+    if (SteadyClock::now() >= deadline) {
+      co_return fail(Code::Timeout, "the other side does not take {} streams", unacknowledged_);
+    }
+    asio::steady_timer turn(strand_, deadline);
+    open_waiters_.push_back(&turn);
+    boost::system::error_code ec;
+    co_await turn.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    std::erase(open_waiters_, &turn);
+  }
+  co_return open();
+}
+
+void Session::acknowledged() {
+  if (unacknowledged_ > 0) {
+    --unacknowledged_;
+  }
+  if (!open_waiters_.empty()) {
+    open_waiters_.front()->cancel();
+    open_waiters_.pop_front();
+  }
 }
 
 void Session::send_control(const Header& header) {
@@ -417,10 +259,10 @@ Result<YamuxStreamPtr> Session::accept(const Header& header) {
   if (odd == dialler_) {
     return fail(Code::Protocol, "yamux: stream id {} has the wrong parity", header.stream_id);
   }
-  if (header.stream_id <= last_remote_id_) {
-    return fail(Code::Protocol, "yamux: stream id {} was used before", header.stream_id);
+  // Ids need not arrive in order: the Go implementation hands them out before it sends.
+  if (streams_.count(header.stream_id) > 0) {
+    return fail(Code::Protocol, "yamux: stream {} is open already", header.stream_id);
   }
-  last_remote_id_ = header.stream_id;
   if (inbound_ >= options_.max_inbound_streams || streams_.size() >= options_.max_streams) {
     send_control({Type::WindowUpdate, kRst, header.stream_id, 0});
     return YamuxStreamPtr();
@@ -443,9 +285,15 @@ Status Session::on_stream_frame(const Header& header, Bytes payload) {
     stream = it->second.lock();
   }
   if (!stream) {
-    // Closed here already, or refused. Frames for it may still be under way.
+    // Closed here already, or refused. Frames for it may still be under way; whoever goes on
+    // sending is told.
+    if (!payload.empty() && told_of_reset_ != header.stream_id) {
+      told_of_reset_ = header.stream_id;
+      send_control({Type::WindowUpdate, kRst, header.stream_id, 0});
+    }
     return {};
   }
+  stream->on_acknowledged();
   if (header.type == Type::WindowUpdate) {
     stream->send_window_ += header.length;
     if (stream->send_window_ > 0xffffffffULL) {
@@ -467,7 +315,7 @@ Status Session::on_stream_frame(const Header& header, Bytes payload) {
     }
   }
   if ((header.flags & kRst) != 0) {
-    stream->fail_with(Error(Code::Closed, "stream reset"));
+    stream->on_reset();
     forget(header.stream_id);
   } else if ((header.flags & kFin) != 0) {
     stream->read_half_ = YamuxStream::Half::Closed;
@@ -567,6 +415,9 @@ void Session::close(GoAwayCode code, std::string reason) {
     timer->cancel();
   }
   for (asio::steady_timer* waiter : outbox_waiters_) {
+    waiter->cancel();
+  }
+  for (asio::steady_timer* waiter : std::exchange(open_waiters_, {})) {
     waiter->cancel();
   }
   outbox_filled_.cancel();

@@ -17,6 +17,7 @@ namespace ica::p2p::yamux {
 struct Options {
   size_t max_inbound_streams = 1024;      // further ones are reset
   size_t max_streams = 4096;              // both directions together
+  size_t max_unacknowledged = 256;        // own streams that the remote has not answered to yet
   uint32_t max_window = 4 * 1024 * 1024;  // receive window of one stream, grown as needed
   // Bytes that may wait for all readers of one connection; windows stop growing beyond it.
   size_t max_receive_bytes = 16 * 1024 * 1024;
@@ -52,6 +53,9 @@ class YamuxStream final : public Channel, public std::enable_shared_from_this<Ya
   // Waits until notified or the deadline.
   Task<Status> wait(asio::steady_timer& timer);
   void fail_with(Error error);
+  // The remote has reset the stream. What it sent completely before that stays readable.
+  void on_reset();
+  void on_acknowledged();
   void deliver(Bytes data);
   void grow_window();
   void finish_if_done();
@@ -68,6 +72,8 @@ class YamuxStream final : public Channel, public std::enable_shared_from_this<Ya
   Half read_half_ = Half::Open;   // closed by a FIN of the remote
   Half write_half_ = Half::Open;  // closed by our FIN
   std::optional<Error> error_;
+  bool write_reset_ = false;  // by the remote, after its FIN
+  bool acknowledged_ = true;  // false: opened by us, and the remote has not answered yet
   std::chrono::steady_clock::time_point deadline_{};
   asio::steady_timer readable_;
   asio::steady_timer writable_;
@@ -90,6 +96,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void start(OnStream on_stream, OnClose on_close);
   // Errors: Closed, Busy (too many streams).
   Result<YamuxStreamPtr> open();
+  // The same, but waits while the other side has not acknowledged many streams yet: the Go
+  // implementation resets what its accept backlog cannot hold. Errors: also Timeout.
+  Task<Result<YamuxStreamPtr>> open_in_turn(std::chrono::steady_clock::time_point deadline);
   // The time that a ping takes. Errors: Timeout, Closed.
   Task<Result<Duration>> ping();
   // Ends the session and all of its streams.
@@ -115,6 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void send_control(const Header& header);
   Task<Status> send_data(YamuxStream& stream, Bytes frame);
   void forget(uint32_t id);
+  void acknowledged();
 
   ChannelPtr channel_;
   const bool dialler_;
@@ -125,7 +135,9 @@ class Session : public std::enable_shared_from_this<Session> {
   bool closed_ = false;
   bool remote_gone_away_ = false;
   uint32_t next_id_;
-  uint32_t last_remote_id_ = 0;
+  uint32_t told_of_reset_ = 0;  // the last stream whose data was answered by a reset
+  size_t unacknowledged_ = 0;
+  std::deque<asio::steady_timer*> open_waiters_;
   size_t inbound_ = 0;
   size_t receive_bytes_ = 0;  // waiting in all streams
   // Streams live as long as somebody holds them; the session knows them without owning them, but
