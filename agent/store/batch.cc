@@ -32,32 +32,26 @@ void Batch::Impl::add(Op op, Family family, BytesView a, BytesView b) {
   ops.append(b);
 }
 
-rocksdb::Status Batch::Impl::replay(
-    const std::array<rocksdb::ColumnFamilyHandle*, kFamilies>& handles,
-    rocksdb::WriteBatch& out) const {
-  BytesView in = ops;
-  rocksdb::Status status;
-  while (!in.empty() && status.ok()) {
-    const auto op = static_cast<Op>(in[0]);
-    auto* handle = handles[static_cast<uint8_t>(in[1])];
+void Batch::replay(Handler& handler) const {
+  BytesView in = impl_->ops;
+  while (!in.empty()) {
+    const auto op = static_cast<Impl::Op>(in[0]);
+    const auto family = static_cast<Family>(in[1]);
     in.remove_prefix(2);
     const BytesView a = take(in);
     const BytesView b = take(in);
     switch (op) {
-      case Op::Put:
-        status =
-            out.Put(handle, rocksdb::Slice(a.data(), a.size()), rocksdb::Slice(b.data(), b.size()));
+      case Impl::Op::Put:
+        handler.put(family, a, b);
         break;
-      case Op::Delete:
-        status = out.Delete(handle, rocksdb::Slice(a.data(), a.size()));
+      case Impl::Op::Delete:
+        handler.del(family, a);
         break;
-      case Op::DeleteRange:
-        status = out.DeleteRange(handle, rocksdb::Slice(a.data(), a.size()),
-                                 rocksdb::Slice(b.data(), b.size()));
+      case Impl::Op::DeleteRange:
+        handler.del_range(family, a, b);
         break;
     }
   }
-  return status;
 }
 
 Batch::Batch() : impl_(std::make_unique<Impl>()) {}

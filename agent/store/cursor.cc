@@ -33,9 +33,7 @@ class RocksCursor final : public Cursor {
         lower_slice_(slice(lower_)),
         upper_slice_(slice(upper_)) {
     rocksdb::ReadOptions options;
-    if (snapshot_) {
-      options.snapshot = snapshot_->get();
-    }
+    options.snapshot = raw(snapshot_);
     if (!lower_.empty()) {
       options.iterate_lower_bound = &lower_slice_;
     }

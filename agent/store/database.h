@@ -37,19 +37,24 @@ struct Database {
 };
 using DatabasePtr = std::shared_ptr<Database>;
 
-class Snapshot {
+class RocksSnapshot final : public Snapshot {
  public:
-  explicit Snapshot(DatabasePtr database)
+  explicit RocksSnapshot(DatabasePtr database)
       : database_(std::move(database)), snapshot_(database_->db->GetSnapshot()) {}
-  ~Snapshot() { database_->db->ReleaseSnapshot(snapshot_); }
-  Snapshot(const Snapshot&) = delete;
-  Snapshot& operator=(const Snapshot&) = delete;
+  ~RocksSnapshot() override { database_->db->ReleaseSnapshot(snapshot_); }
+  RocksSnapshot(const RocksSnapshot&) = delete;
+  RocksSnapshot& operator=(const RocksSnapshot&) = delete;
   const rocksdb::Snapshot* get() const { return snapshot_; }
 
  private:
   DatabasePtr database_;
   const rocksdb::Snapshot* snapshot_;
 };
+
+// Null for none; every snapshot that a database is given is one of its own.
+inline const rocksdb::Snapshot* raw(const SnapshotPtr& snapshot) {
+  return snapshot ? static_cast<const RocksSnapshot&>(*snapshot).get() : nullptr;
+}
 
 std::unique_ptr<Cursor> make_cursor(DatabasePtr database, Family family, BytesView prefix,
                                     SnapshotPtr snapshot);

@@ -7,7 +7,6 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <unistd.h>
 
-#include "agent/store/batch_impl.h"
 #include "agent/store/database.h"
 #include "common/base/log.h"
 
@@ -151,38 +150,89 @@ Database::~Database() {
   }
 }
 
-struct Store::Impl {
-  Options options;
-  DatabasePtr database;
-  std::atomic<uint64_t> commits{0};
-  std::atomic<uint64_t> synced_commits{0};
-  std::atomic<uint64_t> sync_nanoseconds{0};
-  std::atomic<bool> broken{false};  // the last write failed
+namespace {
 
-  rocksdb::DB& db() const { return *database->db; }
-  rocksdb::ColumnFamilyHandle* handle(Family f) const { return database->handle(f); }
-  Error error(const rocksdb::Status& status, std::string_view what) const {
-    return error_from(status, what, database->path);
+// The families of a batch get their handles only at the commit, because a batch is made without a
+// store.
+class ToRocks final : public Batch::Handler {
+ public:
+  ToRocks(const Database& database, rocksdb::WriteBatch& out) : database_(database), out_(out) {}
+  void put(Family family, BytesView key, BytesView value) override {
+    keep(out_.Put(database_.handle(family), slice(key), slice(value)));
   }
+  void del(Family family, BytesView key) override {
+    keep(out_.Delete(database_.handle(family), slice(key)));
+  }
+  void del_range(Family family, BytesView from, BytesView to) override {
+    keep(out_.DeleteRange(database_.handle(family), slice(from), slice(to)));
+  }
+  const rocksdb::Status& status() const { return status_; }
+
+ private:
+  void keep(const rocksdb::Status& status) {
+    if (status_.ok()) {
+      status_ = status;
+    }
+  }
+
+  const Database& database_;
+  rocksdb::WriteBatch& out_;
+  rocksdb::Status status_;
+};
+
+// The only user of RocksDB.
+class RocksStore final : public Store {
+ public:
+  RocksStore(const Options& options, DatabasePtr database)
+      : options_(options), database_(std::move(database)) {}
+  ~RocksStore() override;
+
   Status check_format();
+  Result<std::optional<Bytes>> get(Family family, BytesView key,
+                                   const SnapshotPtr& snapshot) const override;
+  std::vector<Result<std::optional<Bytes>>> multi_get(Family family, const std::vector<Bytes>& keys,
+                                                      const SnapshotPtr& snapshot) const override;
+  Status commit(Batch batch, Sync sync) override;
+  SnapshotPtr snapshot() const override;
+  std::unique_ptr<Cursor> cursor(Family family, BytesView prefix,
+                                 const SnapshotPtr& snapshot) const override;
+  Status drop_all(Family family) override;
+  Status compact(Family family) override;
+  Status checkpoint(const fs::path& directory) const override;
+  Status flush() override;
+  Stats stats() const override;
+
+ private:
+  rocksdb::DB& db() const { return *database_->db; }
+  rocksdb::ColumnFamilyHandle* handle(Family f) const { return database_->handle(f); }
+  Error error(const rocksdb::Status& status, std::string_view what) const {
+    return error_from(status, what, database_->path);
+  }
+
+  const Options options_;
+  const DatabasePtr database_;
+  std::atomic<uint64_t> commits_{0};
+  std::atomic<uint64_t> synced_commits_{0};
+  std::atomic<uint64_t> sync_nanoseconds_{0};
+  std::atomic<bool> broken_{false};  // the last write failed
 };
 
 // Reads or writes the version of the layout.
-Status Store::Impl::check_format() {
+Status RocksStore::check_format() {
   std::string text;
   const auto status = db().Get({}, handle(Family::Meta), slice(kFormatKey), &text);
   if (status.ok()) {
     const auto version = std::strtoul(text.c_str(), nullptr, 10);
     if (version > kFormatVersion) {
-      return fail(newer_format(options.path, fmt::format("format {}", version)));
+      return fail(newer_format(options_.path, fmt::format("format {}", version)));
     }
     return {};
   }
   if (!status.IsNotFound()) {
     return fail(error(status, "opening"));
   }
-  if (options.read_only) {
-    return fail(Code::Corrupt, "the data folder {} has no format version", options.path.string());
+  if (options_.read_only) {
+    return fail(Code::Corrupt, "the data folder {} has no format version", options_.path.string());
   }
   rocksdb::WriteOptions write;
   write.sync = true;
@@ -194,12 +244,9 @@ Status Store::Impl::check_format() {
   return {};
 }
 
-Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-
-Store::~Store() {
+RocksStore::~RocksStore() {
   // Little in memory is cheaper to replay at the next start than to write as many small tables now.
-  if (!impl_->options.read_only &&
-      impl_->database->layout.write_buffers->memory_usage() > (4U << 20)) {
+  if (!options_.read_only && database_->layout.write_buffers->memory_usage() > (4U << 20)) {
     flush()
         .map_error([](const Error& e) {
           log_warn("store", "not flushed at close, the log has it: {}", e.message());
@@ -208,6 +255,180 @@ Store::~Store() {
         .has_value();
   }
 }
+
+Result<std::optional<Bytes>> RocksStore::get(Family family, BytesView key,
+                                             const SnapshotPtr& snapshot) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = raw(snapshot);
+  Bytes value;
+  const auto status = db().Get(options, handle(family), slice(key), &value);
+  if (status.IsNotFound()) {
+    return std::optional<Bytes>();
+  }
+  if (!status.ok()) {
+    return fail(error(status, "reading"));
+  }
+  return std::optional<Bytes>(std::move(value));
+}
+
+std::vector<Result<std::optional<Bytes>>> RocksStore::multi_get(Family family,
+                                                                const std::vector<Bytes>& keys,
+                                                                const SnapshotPtr& snapshot) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = raw(snapshot);
+  std::vector<rocksdb::Slice> slices;
+  slices.reserve(keys.size());
+  for (const auto& key : keys) {
+    slices.push_back(slice(key));
+  }
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  db().MultiGet(options, handle(family), keys.size(), slices.data(), values.data(),
+                statuses.data());
+  std::vector<Result<std::optional<Bytes>>> out;
+  out.reserve(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].ok()) {
+      out.emplace_back(std::optional<Bytes>(values[i].ToString()));
+    } else if (statuses[i].IsNotFound()) {
+      out.emplace_back(std::optional<Bytes>());
+    } else {
+      out.emplace_back(fail(error(statuses[i], "reading")));
+    }
+  }
+  return out;
+}
+
+Status RocksStore::commit(Batch batch, Sync sync) {
+  const uint64_t n = commits_.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (options_.commit_hook) {
+    TRY_VOID(options_.commit_hook(CommitPoint::Before, n));
+  }
+  if (options_.read_only) {
+    return fail(Code::Conflict, "the data folder {} is open for reading only",
+                options_.path.string());
+  }
+  if (broken_.exchange(false, std::memory_order_relaxed)) {
+    // After a full disk RocksDB refuses everything until it is told to try again.
+    db().Resume().PermitUncheckedError();
+  }
+  if (database_->layout.write_buffers->memory_usage() > options_.memory_budget / 2) {
+    // The disk is slower than the writers; they wait here rather than fill the memory.
+    TRY_VOID(flush());
+  }
+  rocksdb::WriteBatch writes(batch.bytes() + 64);
+  ToRocks to_rocks(*database_, writes);
+  batch.replay(to_rocks);
+  auto status = to_rocks.status();
+  if (status.ok()) {
+    rocksdb::WriteOptions options;
+    options.sync = sync == Sync::Yes;
+    const auto start = std::chrono::steady_clock::now();
+    status = db().Write(options, &writes);
+    if (options.sync) {
+      const auto took = std::chrono::steady_clock::now() - start;
+      synced_commits_.fetch_add(1, std::memory_order_relaxed);
+      sync_nanoseconds_.fetch_add(static_cast<uint64_t>(std::chrono::nanoseconds(took).count()),
+                                  std::memory_order_relaxed);
+    }
+  }
+  if (!status.ok()) {
+    broken_.store(true, std::memory_order_relaxed);
+    return fail(error(status, "writing to"));
+  }
+  if (options_.commit_hook) {
+    return options_.commit_hook(CommitPoint::After, n);
+  }
+  return {};
+}
+
+SnapshotPtr RocksStore::snapshot() const {
+  return std::make_shared<const RocksSnapshot>(database_);
+}
+
+std::unique_ptr<Cursor> RocksStore::cursor(Family family, BytesView prefix,
+                                           const SnapshotPtr& snapshot) const {
+  return make_cursor(database_, family, prefix, snapshot);
+}
+
+Status RocksStore::drop_all(Family family) {
+  auto last = cursor(family, {}, nullptr);
+  last->seek_last();
+  if (!last->valid()) {
+    return last->status();
+  }
+  // One record hides everything; the space comes back when the tables are next merged, which is
+  // asked for here.
+  const Bytes end = Bytes(last->key()) + '\0';
+  last.reset();
+  Batch batch;
+  batch.del_range(family, {}, end);
+  TRY_VOID(commit(std::move(batch), Sync::Yes));
+  const rocksdb::Slice to = slice(end);
+  rocksdb::experimental::SuggestCompactRange(&db(), handle(family), nullptr, &to)
+      .PermitUncheckedError();
+  return {};
+}
+
+Status RocksStore::compact(Family family) {
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const auto status = db().CompactRange(options, handle(family), nullptr, nullptr);
+  if (!status.ok()) {
+    return fail(error(status, "compacting"));
+  }
+  return {};
+}
+
+Status RocksStore::checkpoint(const fs::path& directory) const {
+  rocksdb::Checkpoint* raw = nullptr;
+  auto status = rocksdb::Checkpoint::Create(&db(), &raw);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  if (status.ok()) {
+    // Below this much log, the log is copied instead of flushing every family into a table.
+    status = checkpoint->CreateCheckpoint(directory.string(), /*log_size_for_flush=*/1 << 20);
+  }
+  if (!status.ok()) {
+    return fail(Code::Io, "checkpoint of {} to {}: {}", options_.path.string(), directory.string(),
+                status.ToString());
+  }
+  return {};
+}
+
+Status RocksStore::flush() {
+  std::vector<rocksdb::ColumnFamilyHandle*> all(database_->handles.begin(),
+                                                database_->handles.end());
+  const auto status = db().Flush({}, all);
+  if (!status.ok()) {
+    return fail(error(status, "flushing"));
+  }
+  return {};
+}
+
+Stats RocksStore::stats() const {
+  Stats stats;
+  for (size_t i = 0; i < kFamilies; ++i) {
+    auto* handle = database_->handles[i];
+    FamilyStats& family = stats.families[i];
+    db().GetIntProperty(handle, rocksdb::DB::Properties::kEstimateNumKeys, &family.keys_estimate);
+    db().GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize, &family.disk_bytes);
+  }
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(options_.path, ec)) {
+    std::error_code gone;  // a compaction may have removed it meanwhile
+    const auto size = entry.file_size(gone);
+    stats.disk_bytes += gone ? 0 : size;
+  }
+  // Write buffers are charged to the cache.
+  stats.memory_bytes = database_->layout.cache->GetUsage();
+  stats.commits = commits_.load(std::memory_order_relaxed);
+  stats.synced_commits = synced_commits_.load(std::memory_order_relaxed);
+  stats.sync_seconds = static_cast<double>(sync_nanoseconds_.load(std::memory_order_relaxed)) / 1e9;
+  stats.stalls = database_->layout.stalls->load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   TRY_VOID(check_folder(options.path, options.read_only));
@@ -233,184 +454,9 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   database->db.reset(db);
   std::copy(handles.begin(), handles.end(), database->handles.begin());
 
-  auto impl = std::make_unique<Impl>();
-  impl->options = options;
-  impl->database = std::move(database);
-  TRY_VOID(impl->check_format());
-  return std::unique_ptr<Store>(new Store(std::move(impl)));
-}
-
-Result<std::optional<Bytes>> Store::get(Family family, BytesView key,
-                                        const SnapshotPtr& snapshot) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot ? snapshot->get() : nullptr;
-  Bytes value;
-  const auto status = impl_->db().Get(options, impl_->handle(family), slice(key), &value);
-  if (status.IsNotFound()) {
-    return std::optional<Bytes>();
-  }
-  if (!status.ok()) {
-    return fail(impl_->error(status, "reading"));
-  }
-  return std::optional<Bytes>(std::move(value));
-}
-
-std::vector<Result<std::optional<Bytes>>> Store::multi_get(Family family,
-                                                           const std::vector<Bytes>& keys,
-                                                           const SnapshotPtr& snapshot) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot ? snapshot->get() : nullptr;
-  std::vector<rocksdb::Slice> slices;
-  slices.reserve(keys.size());
-  for (const auto& key : keys) {
-    slices.push_back(slice(key));
-  }
-  std::vector<rocksdb::PinnableSlice> values(keys.size());
-  std::vector<rocksdb::Status> statuses(keys.size());
-  impl_->db().MultiGet(options, impl_->handle(family), keys.size(), slices.data(), values.data(),
-                       statuses.data());
-  std::vector<Result<std::optional<Bytes>>> out;
-  out.reserve(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].ok()) {
-      out.emplace_back(std::optional<Bytes>(values[i].ToString()));
-    } else if (statuses[i].IsNotFound()) {
-      out.emplace_back(std::optional<Bytes>());
-    } else {
-      out.emplace_back(fail(impl_->error(statuses[i], "reading")));
-    }
-  }
-  return out;
-}
-
-Status Store::commit(Batch batch, Sync sync) {
-  const uint64_t n = impl_->commits.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (impl_->options.commit_hook) {
-    TRY_VOID(impl_->options.commit_hook(CommitPoint::Before, n));
-  }
-  if (impl_->options.read_only) {
-    return fail(Code::Conflict, "the data folder {} is open for reading only",
-                impl_->options.path.string());
-  }
-  if (impl_->broken.exchange(false, std::memory_order_relaxed)) {
-    // After a full disk RocksDB refuses everything until it is told to try again.
-    impl_->db().Resume().PermitUncheckedError();
-  }
-  if (impl_->database->layout.write_buffers->memory_usage() > impl_->options.memory_budget / 2) {
-    // The disk is slower than the writers; they wait here rather than fill the memory.
-    TRY_VOID(flush());
-  }
-  rocksdb::WriteBatch writes(batch.bytes() + 64);
-  auto status = batch.impl_->replay(impl_->database->handles, writes);
-  if (status.ok()) {
-    rocksdb::WriteOptions options;
-    options.sync = sync == Sync::Yes;
-    const auto start = std::chrono::steady_clock::now();
-    status = impl_->db().Write(options, &writes);
-    if (options.sync) {
-      const auto took = std::chrono::steady_clock::now() - start;
-      impl_->synced_commits.fetch_add(1, std::memory_order_relaxed);
-      impl_->sync_nanoseconds.fetch_add(
-          static_cast<uint64_t>(std::chrono::nanoseconds(took).count()), std::memory_order_relaxed);
-    }
-  }
-  if (!status.ok()) {
-    impl_->broken.store(true, std::memory_order_relaxed);
-    return fail(impl_->error(status, "writing to"));
-  }
-  if (impl_->options.commit_hook) {
-    return impl_->options.commit_hook(CommitPoint::After, n);
-  }
-  return {};
-}
-
-SnapshotPtr Store::snapshot() const {
-  return std::make_shared<const Snapshot>(impl_->database);
-}
-
-std::unique_ptr<Cursor> Store::cursor(Family family, BytesView prefix,
-                                      const SnapshotPtr& snapshot) const {
-  return make_cursor(impl_->database, family, prefix, snapshot);
-}
-
-Status Store::drop_all(Family family) {
-  auto last = cursor(family);
-  last->seek_last();
-  if (!last->valid()) {
-    return last->status();
-  }
-  // One record hides everything; the space comes back when the tables are next merged, which is
-  // asked for here.
-  const Bytes end = Bytes(last->key()) + '\0';
-  last.reset();
-  Batch batch;
-  batch.del_range(family, {}, end);
-  TRY_VOID(commit(std::move(batch), Sync::Yes));
-  const rocksdb::Slice to = slice(end);
-  rocksdb::experimental::SuggestCompactRange(&impl_->db(), impl_->handle(family), nullptr, &to)
-      .PermitUncheckedError();
-  return {};
-}
-
-Status Store::compact(Family family) {
-  rocksdb::CompactRangeOptions options;
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  const auto status = impl_->db().CompactRange(options, impl_->handle(family), nullptr, nullptr);
-  if (!status.ok()) {
-    return fail(impl_->error(status, "compacting"));
-  }
-  return {};
-}
-
-Status Store::checkpoint(const fs::path& directory) const {
-  rocksdb::Checkpoint* raw = nullptr;
-  auto status = rocksdb::Checkpoint::Create(&impl_->db(), &raw);
-  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
-  if (status.ok()) {
-    // Below this much log, the log is copied instead of flushing every family into a table.
-    status = checkpoint->CreateCheckpoint(directory.string(), /*log_size_for_flush=*/1 << 20);
-  }
-  if (!status.ok()) {
-    return fail(Code::Io, "checkpoint of {} to {}: {}", impl_->options.path.string(),
-                directory.string(), status.ToString());
-  }
-  return {};
-}
-
-Status Store::flush() {
-  std::vector<rocksdb::ColumnFamilyHandle*> all(impl_->database->handles.begin(),
-                                                impl_->database->handles.end());
-  const auto status = impl_->db().Flush({}, all);
-  if (!status.ok()) {
-    return fail(impl_->error(status, "flushing"));
-  }
-  return {};
-}
-
-Stats Store::stats() const {
-  Stats stats;
-  for (size_t i = 0; i < kFamilies; ++i) {
-    auto* handle = impl_->database->handles[i];
-    FamilyStats& family = stats.families[i];
-    impl_->db().GetIntProperty(handle, rocksdb::DB::Properties::kEstimateNumKeys,
-                               &family.keys_estimate);
-    impl_->db().GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize,
-                               &family.disk_bytes);
-  }
-  std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(impl_->options.path, ec)) {
-    std::error_code gone;  // a compaction may have removed it meanwhile
-    const auto size = entry.file_size(gone);
-    stats.disk_bytes += gone ? 0 : size;
-  }
-  // Write buffers are charged to the cache.
-  stats.memory_bytes = impl_->database->layout.cache->GetUsage();
-  stats.commits = impl_->commits.load(std::memory_order_relaxed);
-  stats.synced_commits = impl_->synced_commits.load(std::memory_order_relaxed);
-  stats.sync_seconds =
-      static_cast<double>(impl_->sync_nanoseconds.load(std::memory_order_relaxed)) / 1e9;
-  stats.stalls = impl_->database->layout.stalls->load(std::memory_order_relaxed);
-  return stats;
+  auto store = std::make_unique<RocksStore>(options, std::move(database));
+  TRY_VOID(store->check_format());
+  return std::unique_ptr<Store>(std::move(store));
 }
 
 }  // namespace ica::store

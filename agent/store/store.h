@@ -55,15 +55,28 @@ class Batch {
   void append(const Batch& other);
   void clear();
 
+  // Takes the changes one by one.
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    virtual void put(Family family, BytesView key, BytesView value) = 0;
+    virtual void del(Family family, BytesView key) = 0;
+    virtual void del_range(Family family, BytesView from, BytesView to) = 0;
+  };
+  // In the order of the calls that made them.
+  void replay(Handler& handler) const;
+
  private:
-  friend class Store;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
 // A consistent view of the whole database at one moment; cheap to take, keeps old data alive while
 // it lives, so do not hold one for hours. Thread-safety: readable from any thread.
-class Snapshot;
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+};
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 // Walks keys in byte order. Views stay valid until the next move. Thread-safety: none.
@@ -113,40 +126,38 @@ struct Stats {
   uint64_t stalls = 0;
 };
 
-// The only user of RocksDB. Thread-safety: all methods from any thread; writers are serialised
-// inside. Errors: Corrupt (damage; the sentence says what to do), Io (disk), Busy (another process
-// has the lock), Unsupported (the folder's format is newer than this program).
+// Where everything that lasts is kept. open() gives the one on RocksDB; simulations have one in
+// memory. Thread-safety: all methods from any thread; writers are serialised inside. Errors:
+// Corrupt (damage; the sentence says what to do), Io (disk), Busy (another process has the lock),
+// Unsupported (the folder's format is newer than this program).
 class Store {
  public:
   static constexpr uint32_t kFormatVersion = 1;
 
   static Result<std::unique_ptr<Store>> open(const Options& options);
-  ~Store();
+  Store() = default;
+  virtual ~Store() = default;
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  Result<std::optional<Bytes>> get(Family family, BytesView key,
-                                   const SnapshotPtr& snapshot = nullptr) const;
-  std::vector<Result<std::optional<Bytes>>> multi_get(Family family, const std::vector<Bytes>& keys,
-                                                      const SnapshotPtr& snapshot = nullptr) const;
-  Status commit(Batch batch, Sync sync);
-  SnapshotPtr snapshot() const;
+  virtual Result<std::optional<Bytes>> get(Family family, BytesView key,
+                                           const SnapshotPtr& snapshot = nullptr) const = 0;
+  virtual std::vector<Result<std::optional<Bytes>>> multi_get(
+      Family family, const std::vector<Bytes>& keys,
+      const SnapshotPtr& snapshot = nullptr) const = 0;
+  virtual Status commit(Batch batch, Sync sync) = 0;
+  virtual SnapshotPtr snapshot() const = 0;
   // Bounds: only keys that start with `prefix` (empty: the whole family).
-  std::unique_ptr<Cursor> cursor(Family family, BytesView prefix = {},
-                                 const SnapshotPtr& snapshot = nullptr) const;
+  virtual std::unique_ptr<Cursor> cursor(Family family, BytesView prefix = {},
+                                         const SnapshotPtr& snapshot = nullptr) const = 0;
   // Empties a family at once, whatever its size.
-  Status drop_all(Family family);
+  virtual Status drop_all(Family family) = 0;
   // Rewrites a family so that what was deleted gives its space back. Takes as long as reading it.
-  Status compact(Family family);
+  virtual Status compact(Family family) = 0;
   // A physical copy that can be opened by itself; hard links where possible.
-  Status checkpoint(const std::filesystem::path& directory) const;
-  Status flush();
-  Stats stats() const;
-
- private:
-  struct Impl;
-  explicit Store(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  virtual Status checkpoint(const std::filesystem::path& directory) const = 0;
+  virtual Status flush() = 0;
+  virtual Stats stats() const = 0;
 };
 
 }  // namespace ica::store
