@@ -196,6 +196,12 @@ Result<Bytes> Transaction::write_node(const Delta& delta) {
     return fail(Code::TooLarge, "a change of {} bytes is more than one block holds", block.size());
   }
   Bytes digest = block_digest(block);
+  TRY(const bool wanted, overlay_.has(Family::Work, work_key(digest)));
+  if (wanted) {
+    // Another peer made the very same change on the same heads, and we have heard of its node.
+    TRY_VOID(merge(digest, block));
+    return digest;
+  }
   TRY_VOID(store_block(digest, block, delta));
   link_complete(node.links);
   state_.tips[digest] = {delta.priority, 0, {}};

@@ -141,6 +141,24 @@ TEST_CASE("a wanted block that is not a node is left out and holds nothing up") 
   CHECK(peer.replica->heads() == std::vector<Bytes>{top.digest});
 }
 
+TEST_CASE("a change that another peer made too, on the same heads, is one node") {
+  ScratchDir dir;
+  Peer peer(dir.path() / "a");
+  Peer other(dir.path() / "b");
+  const auto theirs = *other.replica->write({put_op(test_pin(1))});
+  REQUIRE(peer.replica->receive_heads(theirs)->wanted == theirs);
+  const auto ours = *peer.replica->write({put_op(test_pin(1))});
+  CHECK(ours == theirs);
+  CHECK(peer.replica->heads() == ours);
+  CHECK(peer.replica->info().work == 0);
+  test::check_totals(peer);
+  // Merged once: what is removed after it does not come back with it.
+  REQUIRE(peer.replica->write({{pack_key(test_pin(1).cid), std::nullopt}}).has_value());
+  CHECK(peer.replica->merge({block_of(other, theirs[0])})->merged == 0);
+  CHECK(peer.replica->info().pins == 0);
+  test::check_totals(peer);
+}
+
 TEST_CASE("many announced heads are followed up to a bound") {
   ScratchDir dir;
   Peer peer(dir.path());
