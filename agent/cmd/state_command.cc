@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <iostream>
+#include <optional>
 
 #include "agent/cmd/command.h"
 #include "agent/cmd/json_documents.h"
 #include "agent/cmd/lock.h"
 #include "agent/cmd/peer_state.h"
 #include "agent/config/service_json.h"
+#include "agent/crdt/state_file.h"
 #include "common/base/log.h"
 #include "common/base/offload.h"
 
@@ -16,7 +18,6 @@ namespace ica::cmd {
 namespace {
 
 constexpr std::string_view kComponent = "service";
-constexpr size_t kPage = 1000;
 constexpr size_t kImportGroup = 1000;
 
 constexpr cli::FlagSpec kExportFlags[] = {
@@ -24,6 +25,7 @@ constexpr cli::FlagSpec kExportFlags[] = {
 };
 constexpr cli::FlagSpec kImportFlags[] = {
     {.names = "force, f", .usage = "skips confirmation prompt"},
+    {.names = "merge", .usage = "Keeps the present pinset and only adds pins that are not in it"},
     {.names = "replication-min, rmin",
      .kind = cli::FlagKind::Int,
      .usage = "Overwrite replication-factor-min for all pins on import",
@@ -42,51 +44,54 @@ constexpr cli::FlagSpec kCleanupFlags[] = {
 
 constexpr std::string_view kExportDescription = R"(
    Writes the pinset as JSON, one pin a line, to a file or to standard output. It serves as
-   a backup, and to move to another peer, also one of ipfs-cluster-service.
+   a backup, and to move to another peer, also one of ipfs-cluster-service. The peer may be
+   running: what is written is its pinset of one moment.
 )";
 constexpr std::string_view kImportDescription = R"(
    Replaces the pinset of this peer by an exported one, read from the given file or from
-   standard input. When something in it is wrong, the old pinset stays.
+   standard input. When something in it is wrong, the old pinset stays. With --merge the
+   old pinset stays in any case, and only what is not in it is added.
 )";
 constexpr std::string_view kCleanupDescription = R"(
    Removes the pinset and everything else that this peer remembers of its cluster. The next
    start is like a first one.
 )";
+constexpr std::string_view kCheckpointDescription = R"(
+   Makes a copy of the whole database in a new folder, of one moment, which a peer can be
+   started on: as the folder "agent" of its configuration. The peer may be running. While it
+   is stopped, the copy shares the files with the original (hard links) and costs nothing.
+)";
 
-// The peer that a state command works on, locked against a running daemon.
+// The peer that a state command works on.
 struct Subject {
-  FolderLock lock;
+  std::optional<FolderLock> lock;  // none: the peer is running
   config::Config config;
   std::filesystem::path folder;  // of the database
 };
 
-Result<Subject> open_subject(const Invocation& in) {
-  TRY(auto lock, FolderLock::take(in.folder, in.program).context("obtaining execution lock"));
+Result<Subject> load_subject(const Invocation& in, std::optional<FolderLock> lock) {
   TRY(auto loaded,
       config::load_config(in.folder, in.environment).context("loading configurations"));
   auto folder = loaded.config.resolve(loaded.config.agent.folder);
   return Subject{std::move(lock), std::move(loaded.config), std::move(folder)};
 }
 
-Status write_pins(const crdt::Replica& replica, const store::SnapshotPtr& snapshot,
-                  std::ostream& out) {
-  Cid after;
-  for (;;) {
-    TRY(const auto pins, replica.page(after, kPage, snapshot));
-    if (pins.empty()) {
-      break;
-    }
-    for (const auto& pin : pins) {
-      out << api::to_json(pin) << '\n';
-    }
-    after = pins.back().cid;
-  }
-  out.flush();
-  return out ? Status() : fail(Code::Io, "writing the state: {}", std::strerror(errno));
+// Locked against a running daemon.
+Result<Subject> open_subject(const Invocation& in) {
+  TRY(auto lock, FolderLock::take(in.folder, in.program).context("obtaining execution lock"));
+  return load_subject(in, std::move(lock));
 }
 
-Status export_state(const Invocation& in) {
-  TRY(const auto subject, open_subject(in));
+// For reading only, so also beside a running daemon.
+Result<Subject> view_subject(const Invocation& in) {
+  auto lock = FolderLock::take(in.folder, in.program);
+  if (!lock && lock.error().code() != Code::Busy) {
+    return fail(std::move(lock).error().with_context("obtaining execution lock"));
+  }
+  return load_subject(in, lock ? std::optional(*std::move(lock)) : std::nullopt);
+}
+
+Result<std::unique_ptr<store::Store>> open_view(const Subject& subject) {
   std::error_code ignored;
   if (!std::filesystem::exists(subject.folder, ignored)) {
     return fail(Code::NotFound,
@@ -97,17 +102,52 @@ Status export_state(const Invocation& in) {
   store::Options options;
   options.path = subject.folder;
   options.memory_budget = subject.config.agent.memory_budget;
-  TRY(const auto store, store::Store::open(options));
-  TRY(const auto replica, crdt::Replica::open(*store));
+  options.read_only = !subject.lock.has_value();
+  return store::Store::open(options);
+}
+
+Status export_state(const Invocation& in) {
+  TRY(const auto subject, view_subject(in));
+  TRY(const auto store, open_view(subject));
   const std::string& path = in.flags.text("file");
   if (path.empty()) {
-    return write_pins(*replica, replica->snapshot(), std::cout);
+    TRY_VOID(crdt::export_state(*store, std::cout));
+    return {};
   }
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  if (!file) {
-    return fail(Code::Io, "creating output file: open {}: {}", path, std::strerror(errno));
+  // Under another name until it is complete, so that a backup that was there stays until then.
+  const std::string part = path + ".part";
+  {
+    std::ofstream file(part, std::ios::binary | std::ios::trunc);
+    if (!file) {
+      return fail(Code::Io, "creating output file: open {}: {}", path, std::strerror(errno));
+    }
+    TRY_VOID(crdt::export_state(*store, file));
   }
-  return write_pins(*replica, replica->snapshot(), file);
+  if (std::rename(part.c_str(), path.c_str()) != 0) {
+    return fail(Code::Io, "creating output file: rename {}: {}", path, std::strerror(errno));
+  }
+  return {};
+}
+
+Status make_checkpoint(const Invocation& in) {
+  if (in.args.size() != 1) {
+    return fail(Code::InvalidArgument, "the command takes one argument, the folder to be made");
+  }
+  TRY(const auto subject, view_subject(in));
+  TRY(const auto store, open_view(subject));
+  const std::filesystem::path target = std::filesystem::absolute(in.args[0]);
+  std::error_code error;
+  if (std::filesystem::exists(target, error)) {
+    return fail(Code::Conflict, "{} is there already", target.string());
+  }
+  std::filesystem::create_directories(target.parent_path(), error);
+  const Status made =
+      subject.lock ? store->checkpoint(target)
+                   : store::copy_to(*store, {.path = target,
+                                             .memory_budget = subject.config.agent.memory_budget});
+  TRY_VOID(made);
+  fmt::print("{}\n", target.string());
+  return {};
 }
 
 struct Overrides {
@@ -159,7 +199,7 @@ Task<void> into(Task<Status> task, Status* out) {
   *out = co_await std::move(task);
 }
 
-Status put_all(std::istream& source, const Overrides& overrides, PeerState& state,
+Status put_all(std::istream& source, const Overrides& overrides, bool only_new, PeerState& state,
                Runtime& runtime) {
   std::vector<api::Pin> group;
   const auto flush = [&]() -> Status {
@@ -175,6 +215,12 @@ Status put_all(std::istream& source, const Overrides& overrides, PeerState& stat
   TRY_VOID(each_json_object(source, [&](std::string text) -> Status {
     TRY(auto pin, api::pin_from_json(text));
     apply(overrides, pin);
+    if (only_new) {
+      TRY(const auto present, state.pinset->get(pin.cid));
+      if (present) {
+        return {};
+      }
+    }
     group.push_back(std::move(pin));
     return group.size() < kImportGroup ? Status() : flush();
   }));
@@ -196,7 +242,7 @@ Status import_from(std::istream& source, const Overrides& overrides, const Subje
     PeerState state;
     status = state.open(fresh, subject.config, identity.id, runtime, clock);
     if (status) {
-      status = put_all(source, overrides, state, runtime);
+      status = put_all(source, overrides, /*only_new=*/false, state, runtime);
     }
     runtime.stop();
   }
@@ -212,25 +258,41 @@ Status import_from(std::istream& source, const Overrides& overrides, const Subje
                : Status();
 }
 
+// Adds to the database as it is.
+Status merge_from(std::istream& source, const Overrides& overrides, const Subject& subject,
+                  const config::Identity& identity) {
+  const SystemClock clock;
+  Runtime runtime;
+  PeerState state;
+  Status status = state.open(subject.folder, subject.config, identity.id, runtime, clock);
+  if (status) {
+    status = put_all(source, overrides, /*only_new=*/true, state, runtime);
+  }
+  runtime.stop();
+  return status;
+}
+
 Status import_state(const Invocation& in) {
   TRY(const auto overrides, read_overrides(in.flags));
   TRY(const auto subject, open_subject(in));
-  if (!in.force && !in.flags.on("force") &&
+  const bool merge = in.flags.on("merge");
+  if (!merge && !in.force && !in.flags.on("force") &&
       !confirm("The pinset (state) of this peer will be replaced. Continue? [y/n]:")) {
     return {};
   }
   std::string notice;
   TRY(const auto identity, config::load_identity(in.folder, in.environment, notice));
   fmt::print(stderr, "{}", notice);
+  const auto take = merge ? &merge_from : &import_from;
   if (in.args.empty()) {
     fmt::print("reading from stdin, Ctrl-D to finish\n");
-    TRY_VOID(import_from(std::cin, overrides, subject, identity));
+    TRY_VOID(take(std::cin, overrides, subject, identity));
   } else {
     std::ifstream file(in.args[0], std::ios::binary);
     if (!file) {
       return fail(Code::Io, "reading import file: open {}: {}", in.args[0], std::strerror(errno));
     }
-    TRY_VOID(import_from(file, overrides, subject, identity));
+    TRY_VOID(take(file, overrides, subject, identity));
   }
   log_info(kComponent, "state successfully imported.  Make sure all peers have consistent states");
   return {};
@@ -276,6 +338,12 @@ constexpr Command kCommands[] = {
      .args_usage = {},
      .flags = kCleanupFlags,
      .run = [](const Invocation& in) { return run<clean_state>(in, "cleaning state"); }},
+    {.name = "state checkpoint",
+     .usage = "copy the database of a running or stopped peer",
+     .description = kCheckpointDescription,
+     .args_usage = "<folder>",
+     .flags = {},
+     .run = [](const Invocation& in) { return run<make_checkpoint>(in, "copying the state"); }},
 };
 
 }  // namespace

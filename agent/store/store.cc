@@ -23,6 +23,9 @@ constexpr std::array<std::string_view, kFamilies> kNames = {
 // RocksDB insists on this one; it is our Meta.
 constexpr std::string_view kMetaInRocksDb = "default";
 
+constexpr int kReadOnlyAttempts = 20;
+constexpr size_t kCopyBytes = 1 << 20;
+
 std::string rocks_name(size_t family) {
   return std::string(family == 0 ? kMetaInRocksDb : kNames[family]);
 }
@@ -444,10 +447,20 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const std::string path = options.path.string();
-  const auto status =
-      options.read_only
-          ? rocksdb::DB::OpenForReadOnly(database->layout.db, path, descriptors, &handles, &db)
-          : rocksdb::DB::Open(database->layout.db, path, descriptors, &handles, &db);
+  rocksdb::Status status;
+  if (options.read_only) {
+    // The owner removes files that it has merged into others. All are opened at once, because an
+    // open file stays readable, and a list of files that is out of date by then is read again.
+    database->layout.db.max_open_files = -1;
+    for (int attempt = 0; attempt < kReadOnlyAttempts; ++attempt) {
+      status = rocksdb::DB::OpenForReadOnly(database->layout.db, path, descriptors, &handles, &db);
+      if (status.ok() || status.ToString().find("No such file") == std::string::npos) {
+        break;
+      }
+    }
+  } else {
+    status = rocksdb::DB::Open(database->layout.db, path, descriptors, &handles, &db);
+  }
   if (!status.ok()) {
     return fail(error_from(status, "opening", options.path));
   }
@@ -457,6 +470,26 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   auto store = std::make_unique<RocksStore>(options, std::move(database));
   TRY_VOID(store->check_format());
   return std::unique_ptr<Store>(std::move(store));
+}
+
+Status copy_to(const Store& from, const Options& to) {
+  TRY(const auto target, Store::open(to));
+  const auto snapshot = from.snapshot();
+  for (size_t i = 0; i < kFamilies; ++i) {
+    const auto family = static_cast<Family>(i);
+    auto cursor = from.cursor(family, {}, snapshot);
+    Batch batch;
+    for (cursor->seek_first(); cursor->valid(); cursor->next()) {
+      batch.put(family, cursor->key(), cursor->value());
+      if (batch.bytes() >= kCopyBytes) {
+        TRY_VOID(target->commit(std::move(batch), Sync::No));
+        batch = Batch();
+      }
+    }
+    TRY_VOID(cursor->status());
+    TRY_VOID(target->commit(std::move(batch), Sync::Yes));
+  }
+  return target->flush();
 }
 
 }  // namespace ica::store

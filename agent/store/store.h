@@ -105,7 +105,7 @@ struct Options {
   // All that the store may hold in memory: block cache, write buffers and the work around them.
   size_t memory_budget = 64 << 20;
   // Takes no lock, so it also works beside a running peer; sees what was on disk when it was
-  // opened.
+  // opened, to the end.
   bool read_only = false;
   // For tests: called around the n-th commit (from 1). An error given Before makes the commit fail
   // with it; it may also end the process.
@@ -159,5 +159,9 @@ class Store {
   virtual Status flush() = 0;
   virtual Stats stats() const = 0;
 };
+
+// A copy of everything that `from` holds at this moment, as a database of its own in a folder that
+// does not exist yet. Also from a store that is open for reading only.
+Status copy_to(const Store& from, const Options& to);
 
 }  // namespace ica::store
