@@ -42,6 +42,8 @@ struct Parts {
   std::function<store::SnapshotPtr()> snapshot;
   // Null: what the configuration says.
   std::shared_ptr<const Trust> trust;
+  // What peers of our kind say of their pinset; may be empty.
+  std::function<std::vector<crdt::PeerPinset>()> peer_pinsets = {};
 };
 
 // The use cases of a cluster peer: what each API does, whatever the protocol it came by. Answers
@@ -67,6 +69,9 @@ class Cluster {
   Result<api::Pin> pin_get(const Cid& cid) const;
   // Pins of the types in the mask, in key order, from one snapshot.
   StreamPtr<api::Pin> pins(uint64_t types, StopToken stop);
+  // How the pinset stands here, and on the peers that say so.
+  crdt::PinsetInfo pinset_info() const;
+  std::vector<crdt::PeerPinset> peer_pinsets() const;
   // Removes expired pins that this peer is the one to remove; how many.
   Task<Result<size_t>> remove_expired(StopToken stop);
 

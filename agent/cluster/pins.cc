@@ -328,6 +328,14 @@ Task<Result<api::Pin>> Cluster::unpin_path(std::string path, StopToken stop) {
   return unpin_path_in(core_, std::move(path), std::move(stop));
 }
 
+crdt::PinsetInfo Cluster::pinset_info() const {
+  return core_->parts.pinset.info();
+}
+
+std::vector<crdt::PeerPinset> Cluster::peer_pinsets() const {
+  return core_->parts.peer_pinsets ? core_->parts.peer_pinsets() : std::vector<crdt::PeerPinset>();
+}
+
 Result<api::Pin> Cluster::pin_get(const Cid& cid) const {
   return core_->pin_get(cid);
 }

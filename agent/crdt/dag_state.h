@@ -38,6 +38,8 @@ struct DagState {
   uint64_t blocks = 0;
   uint64_t work = 0;  // work items
   uint64_t next_group = 1;
+  // Lowest priority merged since something is missing, 0 when nothing is. Not kept on disk.
+  uint64_t synced_to = 0;
   std::map<Bytes, Tip> tips;  // by digest
   std::map<uint64_t, Group> groups;
 

@@ -6,6 +6,9 @@ namespace ica::crdt {
 
 namespace {
 
+// So much earlier than others are urgent items due.
+constexpr auto kUrgent = std::chrono::hours(24);
+
 SteadyTime::duration steady(Duration d) {
   return std::chrono::duration_cast<SteadyTime::duration>(d);
 }
@@ -23,7 +26,7 @@ void Fetcher::unschedule(const Bytes& digest, const Item& item) {
   if (item.state == State::Waiting) {
     due_.erase({item.due, {item.order, digest}});
   } else if (item.state == State::InFlight) {
-    --in_flight_;
+    --(item.urgent ? urgent_in_flight_ : in_flight_);
   }
 }
 
@@ -34,7 +37,7 @@ void Fetcher::forget(const Bytes& digest) {
   }
 }
 
-void Fetcher::want(const Bytes& digest, const PeerId& peer, SteadyTime now) {
+void Fetcher::want(const Bytes& digest, const PeerId& peer, SteadyTime now, bool urgent) {
   if (const auto it = items_.find(digest); it != items_.end()) {
     Item& item = it->second;
     if (!peer.empty() && item.peer != peer) {
@@ -48,8 +51,8 @@ void Fetcher::want(const Bytes& digest, const PeerId& peer, SteadyTime now) {
     return;
   }
   if (items_.size() >= options_.window) {
-    // The one that waits longest for its next attempt makes room; it stays in the store.
-    if (due_.empty() || std::prev(due_.end())->first <= now) {
+    // The last one that would be asked for makes room; it stays in the store.
+    if (due_.empty() || (!urgent && std::prev(due_.end())->first <= now)) {
       return;
     }
     forget(Bytes(std::prev(due_.end())->second.second));
@@ -57,7 +60,8 @@ void Fetcher::want(const Bytes& digest, const PeerId& peer, SteadyTime now) {
   Item& item = items_[digest];
   item.peer = peer;
   item.since = now;
-  schedule(digest, item, now);
+  item.urgent = urgent;
+  schedule(digest, item, urgent ? now - kUrgent : now);
 }
 
 void Fetcher::failed(const Bytes& digest, SteadyTime now) {
@@ -68,6 +72,7 @@ void Fetcher::failed(const Bytes& digest, SteadyTime now) {
   Item& item = it->second;
   unschedule(digest, item);
   item.peer = {};
+  item.urgent = false;
   const int doublings = std::min(item.attempts, 20);
   ++item.attempts;
   const Duration wait =
@@ -99,22 +104,62 @@ void Fetcher::retry_all(SteadyTime now) {
 
 std::vector<Fetcher::Request> Fetcher::start(SteadyTime now) {
   std::vector<Request> out;
-  while (in_flight_ < options_.parallel && !due_.empty() && due_.begin()->first <= now) {
+  if (now < held_until_) {
+    return out;
+  }
+  while (!due_.empty() && due_.begin()->first <= now) {
     const Bytes digest = due_.begin()->second.second;
-    due_.erase(due_.begin());
     Item& item = items_[digest];
+    const bool room = in_flight_ < options_.parallel;
+    if (!room && (!item.urgent || urgent_in_flight_ >= options_.parallel_urgent)) {
+      break;
+    }
+    // The places of its own are kept for when there is no other.
+    item.urgent = item.urgent && !room;
+    due_.erase(due_.begin());
     item.state = State::InFlight;
-    ++in_flight_;
+    ++(item.urgent ? urgent_in_flight_ : in_flight_);
     out.push_back({digest, item.peer});
   }
   return out;
 }
 
 SteadyTime Fetcher::next() const {
-  if (due_.empty() || in_flight_ >= options_.parallel) {
+  if (due_.empty()) {
     return SteadyTime::max();
   }
-  return due_.begin()->first;
+  if (in_flight_ >= options_.parallel) {
+    const bool urgent = items_.at(due_.begin()->second.second).urgent;
+    if (!urgent || urgent_in_flight_ >= options_.parallel_urgent) {
+      return SteadyTime::max();
+    }
+  }
+  return std::max(due_.begin()->first, held_until_);
+}
+
+std::vector<Bytes> Fetcher::outstanding(size_t limit) const {
+  std::vector<Bytes> out;
+  for (auto it = items_.begin(); it != items_.end() && out.size() < limit; ++it) {
+    if (it->second.state != State::Arrived) {
+      out.push_back(it->first);
+    }
+  }
+  return out;
+}
+
+bool Fetcher::waits_for(const Bytes& digest) const {
+  const auto it = items_.find(digest);
+  return it != items_.end() && it->second.state != State::Arrived;
+}
+
+std::vector<Bytes> Fetcher::failing(size_t limit) const {
+  std::vector<Bytes> out;
+  for (auto it = items_.begin(); it != items_.end() && out.size() < limit; ++it) {
+    if (it->second.state == State::Waiting && it->second.attempts > 0) {
+      out.push_back(it->first);
+    }
+  }
+  return out;
 }
 
 std::vector<Bytes> Fetcher::hopeless(SteadyTime now) const {

@@ -19,7 +19,8 @@ class Fetcher {
  public:
   struct Options {
     size_t parallel = 32;
-    size_t window = 4096;  // entries in memory
+    size_t parallel_urgent = 8;  // beyond those
+    size_t window = 4096;        // entries in memory
     Duration first_retry = std::chrono::seconds(1);
     Duration last_retry = std::chrono::seconds(60);
     // Announced heads that nobody has served for so long, in so many attempts, are given up.
@@ -33,13 +34,16 @@ class Fetcher {
 
   explicit Fetcher(Options options) : options_(options) {}
 
-  // `peer` has it, as far as we know.
-  void want(const Bytes& digest, const PeerId& peer, SteadyTime now);
+  // `peer` has it, as far as we know. What is urgent is asked for before what is not, so that
+  // nothing that somebody links to without having it keeps a new head waiting.
+  void want(const Bytes& digest, const PeerId& peer, SteadyTime now, bool urgent = false);
   // Merged or given up.
   void settled(const Bytes& digest) { forget(digest); }
   void failed(const Bytes& digest, SteadyTime now);
   // The bytes are here; it stays known, and is not asked for, until it is settled.
   void arrived(const Bytes& digest);
+  // What is due waits until then, because it comes without being asked for.
+  void hold(SteadyTime until) { held_until_ = until; }
   // Somebody new may have what was missing.
   void retry_all(SteadyTime now);
 
@@ -47,11 +51,17 @@ class Fetcher {
   std::vector<Request> start(SteadyTime now);
   // When start() may have something although nothing else happens; max() when not.
   SteadyTime next() const;
+  // Up to `limit` of what is wanted and has not arrived.
+  std::vector<Bytes> outstanding(size_t limit) const;
+  // Up to `limit` of what was asked for in vain.
+  std::vector<Bytes> failing(size_t limit) const;
   // Candidates for being given up.
   std::vector<Bytes> hopeless(SteadyTime now) const;
   bool knows(const Bytes& digest) const { return items_.contains(digest); }
+  // Known and not arrived yet.
+  bool waits_for(const Bytes& digest) const;
   size_t size() const { return items_.size(); }
-  size_t in_flight() const { return in_flight_; }
+  size_t in_flight() const { return in_flight_ + urgent_in_flight_; }
   // Lets go of what waits for a retry, to make room for work that is only in the store.
   void rotate();
 
@@ -63,6 +73,7 @@ class Fetcher {
     int attempts = 0;
     SteadyTime since{};  // first wanted
     SteadyTime due{};    // while Waiting
+    bool urgent = false;
     uint64_t order = 0;
   };
   using Due = std::pair<SteadyTime, std::pair<uint64_t, Bytes>>;
@@ -76,6 +87,8 @@ class Fetcher {
   std::set<Due> due_;  // items that wait
   uint64_t next_order_ = 0;
   size_t in_flight_ = 0;
+  size_t urgent_in_flight_ = 0;
+  SteadyTime held_until_{};
 };
 
 }  // namespace ica::crdt

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "common/base/asio.h"
 #include "common/base/bytes.h"
 #include "common/codec/cid.h"
@@ -23,6 +26,26 @@ class Broadcaster {
   // Publishes to the topic of the heads, without waiting. What is announced is served from
   // Replica::block() before the call. Thread-safety: any thread.
   virtual void broadcast(Bytes message) = 0;
+};
+
+// Takes the nodes of a streamed history.
+class HistorySink {
+ public:
+  virtual ~HistorySink() = default;
+  // False: no more of this. Waits while too many nodes wait to be merged.
+  virtual Task<bool> take(std::vector<Bytes> blocks) = 0;
+};
+
+// Peers of our own kind send long histories as one stream (history.h).
+class HistorySource {
+ public:
+  virtual ~HistorySource() = default;
+  // Whether the peer does. Thread-safety: any thread.
+  virtual bool streams(const PeerId& peer) const = 0;
+  // Until the end of the answer or until the sink refuses. It has deadlines of its own. Called on
+  // the network executor. Errors: Unavailable, Timeout, Cancelled, Protocol.
+  virtual Task<Status> stream(PeerId peer, Bytes request, std::shared_ptr<HistorySink> sink,
+                              StopToken stop) = 0;
 };
 
 }  // namespace ica::crdt

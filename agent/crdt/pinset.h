@@ -35,6 +35,15 @@ struct PinsetInfo {
   uint64_t blocks = 0;  // DAG nodes held
   uint64_t digest = 0;  // order-independent hash over the live pins
   uint64_t work = 0;    // DAG nodes known and not merged yet
+  // While something is missing: how far down the merged nodes reach from `height`.
+  uint64_t synced_to = 0;
+};
+
+// What another peer of our kind said about its pinset.
+struct PeerPinset {
+  PeerId peer;
+  PinsetInfo info;
+  Time at;
 };
 
 // The pinset as every other part sees it: a map from CID to Pin that survives crashes. Behind it

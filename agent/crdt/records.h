@@ -11,7 +11,7 @@
 
 namespace ica::crdt {
 
-// Keys and values of this part's column families; docs/on-disk-format.md describes them. All
+// Keys and values of this part's column families; docs/pinset.md describes them. All
 // functions are pure.
 
 // A key of the shared map in few bytes: \x01 and the CID's bytes when it is the canonical key of a

@@ -24,6 +24,7 @@ void Replica::adopt(const DagState& state) {
   info.blocks = state_.blocks;
   info.digest = state_.totals.digest;
   info.work = state_.work;
+  info.synced_to = state_.work == 0 ? 0 : state_.synced_to;
   const std::lock_guard lock(mutex_);
   info_ = info;
   heads_ = std::move(heads);
@@ -115,6 +116,15 @@ Result<std::optional<Bytes>> Replica::block(BytesView digest) const {
 Result<bool> Replica::merged(BytesView digest) const {
   TRY(const auto mark, store_.get(Family::Work, processed_key(digest)));
   return mark.has_value();
+}
+
+Result<std::optional<uint64_t>> Replica::height(BytesView digest) const {
+  TRY(const auto mark, store_.get(Family::Work, processed_key(digest)));
+  if (!mark) {
+    return std::optional<uint64_t>();
+  }
+  BytesView in = *mark;
+  return std::optional<uint64_t>(take_uvarint(in).value_or(0));
 }
 
 Result<std::vector<Bytes>> Replica::work(BytesView after, size_t limit) const {

@@ -48,12 +48,16 @@ class Replica {
   // Gives up announced heads that nobody serves, as far as nothing depends on them.
   Result<MergeOutcome> drop(const std::vector<Bytes>& digests);
 
+  // Announced heads that are being followed. State executor only.
+  size_t following() const { return state_.groups.size(); }
   PinsetInfo info() const;
   // Digests of the heads that are complete here, ascending.
   std::vector<Bytes> heads() const;
   // The DAG node with this digest, if it was merged.
   Result<std::optional<Bytes>> block(BytesView digest) const;
   Result<bool> merged(BytesView digest) const;
+  // The priority of a merged node.
+  Result<std::optional<uint64_t>> height(BytesView digest) const;
   // Up to `limit` wanted blocks whose digest is after `after`.
   Result<std::vector<Bytes>> work(BytesView after, size_t limit) const;
 

@@ -13,24 +13,34 @@ struct SyncDriver::Impl : std::enable_shared_from_this<Impl> {
         clock(clock_),
         state(std::move(state_)),
         network(std::move(network_)),
+        replica(r),
         synchronizer(r, std::move(options), seed, clock.steady()),
         timer(state) {}
 
   BlockSource& source;
   Broadcaster& broadcaster;
+  HistorySource* history = nullptr;
   const Clock& clock;
   const Executor state;
   const Executor network;
   StopSource stop;
 
+  crdt::Replica& replica;
+
   // State executor only.
   Synchronizer synchronizer;
   asio::steady_timer timer;
   bool merging = false;
+  std::optional<SteadyTime> behind_since;  // something has been missing since
+  SteadyTime progress_at{};
 
   bool stopped() const { return stop.stop_requested(); }
   void on_message(const Bytes& message, const PeerId& from);
   void on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from);
+  bool on_history(std::vector<Bytes> blocks);
+  void on_history_end(const Status& outcome);
+  void show_progress(SteadyTime now);
+  void merge_soon();
   void merge();
   void pump();
   void report(const Error& error, const char* what);
@@ -50,6 +60,47 @@ Task<void> fetch(std::shared_ptr<Impl> impl, Fetcher::Request request) {
   asio::post(impl->state, [impl, request = std::move(request), block = std::move(block)]() mutable {
     impl->on_block(request.digest, std::move(block), request.peer);
   });
+}
+
+constexpr auto kLongSync = std::chrono::seconds(2);
+constexpr auto kProgressPeriod = std::chrono::seconds(10);
+constexpr auto kFullPause = std::chrono::milliseconds(2);
+
+// Takes what a stream brings to the state executor, and lets the stream wait while too much is
+// there.
+template <typename Impl>
+class Sink final : public HistorySink {
+ public:
+  explicit Sink(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  Task<bool> take(std::vector<Bytes> blocks) override { return take_in(impl_, std::move(blocks)); }
+
+ private:
+  static Task<bool> take_in(std::shared_ptr<Impl> impl, std::vector<Bytes> blocks) {
+    const StopToken stop = impl->stop.get_token();
+    co_await resume_on(impl->state);
+    const bool more = impl->on_history(std::move(blocks));
+    bool full = impl->synchronizer.full();
+    while (full && !stop.stop_requested()) {
+      const Status slept = co_await sleep_for(kFullPause, stop);
+      (void)slept;
+      co_await resume_on(impl->state);
+      full = impl->synchronizer.full();
+    }
+    co_await resume_on(impl->network);
+    co_return more && !stop.stop_requested();
+  }
+
+  const std::shared_ptr<Impl> impl_;
+};
+
+template <typename Impl>
+Task<void> stream(std::shared_ptr<Impl> impl, Synchronizer::HistoryAction action) {
+  const StopToken stop = impl->stop.get_token();
+  Bytes request = encode_history_request(action.request);
+  auto sink = std::make_shared<Sink<Impl>>(impl);
+  Status outcome =
+      co_await impl->history->stream(action.peer, std::move(request), std::move(sink), stop);
+  asio::post(impl->state, [impl, outcome = std::move(outcome)] { impl->on_history_end(outcome); });
 }
 
 }  // namespace
@@ -78,12 +129,37 @@ void SyncDriver::Impl::on_block(const Bytes& digest, std::optional<Bytes> block,
   if (!status) {
     report(status.error(), "taking a block");
   }
+  merge_soon();
+  pump();
+}
+
+bool SyncDriver::Impl::on_history(std::vector<Bytes> blocks) {
+  bool more = true;
+  for (auto& block : blocks) {
+    const auto taken = synchronizer.on_history_block(std::move(block), clock.steady());
+    if (!taken) {
+      report(taken.error(), "taking a history");
+    }
+    more = taken && *taken;
+    if (!more) {
+      break;
+    }
+  }
+  merge_soon();
+  return more;
+}
+
+void SyncDriver::Impl::on_history_end(const Status& outcome) {
+  synchronizer.on_history_end(outcome, clock.steady());
+  pump();
+}
+
+// In a job of its own: blocks that arrive meanwhile go into the same commit.
+void SyncDriver::Impl::merge_soon() {
   if (!merging && synchronizer.has_arrived()) {
-    // In a job of its own: blocks that arrive meanwhile go into the same commit.
     merging = true;
     asio::post(state, [self = shared_from_this()] { self->merge(); });
   }
-  pump();
 }
 
 void SyncDriver::Impl::merge() {
@@ -102,17 +178,44 @@ void SyncDriver::Impl::merge() {
   pump();
 }
 
+// A line now and then while a longer synchronisation runs, and one at its end.
+void SyncDriver::Impl::show_progress(SteadyTime now) {
+  const auto info = replica.info();
+  if (info.work == 0) {
+    if (behind_since && now - *behind_since >= kLongSync) {
+      log_info("crdt", "in step with the others: {} pins, {} nodes, height {}", info.pins,
+               info.blocks, info.height);
+    }
+    behind_since.reset();
+    return;
+  }
+  if (!behind_since) {
+    behind_since = now;
+    progress_at = now + kLongSync;
+  }
+  if (now >= progress_at) {
+    progress_at = now + kProgressPeriod;
+    log_info("crdt",
+             "synchronising: {} pins, {} nodes merged, from height {} down to {}; {} wanted",
+             info.pins, info.blocks, info.height, info.synced_to, info.work);
+  }
+}
+
 void SyncDriver::Impl::pump() {
   if (stopped()) {
     return;
   }
   const auto now = clock.steady();
+  show_progress(now);
   auto actions = synchronizer.poll(now);
   if (!actions) {
     report(actions.error(), "keeping in step with the other peers");
   } else {
     for (auto& request : actions->requests) {
       spawn(network, fetch(shared_from_this(), std::move(request)), "crdt fetch");
+    }
+    if (actions->history) {
+      spawn(network, stream(shared_from_this(), *std::move(actions->history)), "crdt history");
     }
     for (auto& message : actions->broadcasts) {
       broadcaster.broadcast(std::move(message));
@@ -142,6 +245,11 @@ SyncDriver::SyncDriver(Replica& replica, BlockSource& source, Broadcaster& broad
 
 SyncDriver::~SyncDriver() {
   stop();
+}
+
+void SyncDriver::set_history(HistorySource& history) {
+  impl_->history = &history;
+  impl_->synchronizer.set_streams([&history](const PeerId& peer) { return history.streams(peer); });
 }
 
 void SyncDriver::start() {

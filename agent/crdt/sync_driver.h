@@ -18,6 +18,8 @@ class SyncDriver final : public NodeSink {
              Executor state, Executor network, Synchronizer::Options options, uint64_t seed);
   ~SyncDriver() override;
 
+  // Before start(). It must live as long as the executors.
+  void set_history(HistorySource& history);
   // Resumes unfinished work and announces what we have.
   void start();
   // Ends fetches and timers soon.

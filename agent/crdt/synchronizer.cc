@@ -10,6 +10,13 @@ namespace {
 
 constexpr auto kHousekeeping = std::chrono::seconds(30);
 constexpr size_t kHeadsPerMessage = 1000;
+constexpr size_t kMakeRoom = 1024;
+// A stream that brings nothing for so long holds up the ordinary way no more.
+constexpr auto kStreamPatience = std::chrono::seconds(2);
+constexpr auto kStreamPause = std::chrono::seconds(60);
+// Nodes of a stream that we had already: the sender knows our heads too badly.
+constexpr size_t kMaxUseless = 256;
+constexpr uint64_t kStreamBytes = 16 << 20;
 
 }  // namespace
 
@@ -41,8 +48,19 @@ void Synchronizer::take(const MergeOutcome& outcome, const PeerId& from, SteadyT
 Status Synchronizer::on_announcement(BytesView message, const PeerId& from, SteadyTime now) {
   TRY(const auto heads, decode_broadcast(message));
   announcer_.heard(heads);
+  if (replica_.following() + heads.size() > Transaction::kMaxGroups) {
+    // Heads that were asked for in vain make room for new ones. When they are announced again they
+    // come back.
+    TRY(const auto dropped, replica_.drop(fetcher_.failing(kMakeRoom)));
+    take(dropped, {}, now);
+  }
   TRY(const auto outcome, replica_.receive_heads(heads));
-  take(outcome, from, now);
+  if (!outcome.wanted.empty() && !stream_.running) {
+    stream_.peer = from;
+  }
+  for (const auto& digest : outcome.wanted) {
+    fetcher_.want(digest, from, now, /*urgent=*/true);
+  }
   for (const auto& head : heads) {
     if (fetcher_.knows(head)) {
       fetcher_.want(head, from, now);
@@ -58,6 +76,7 @@ Status Synchronizer::prefetch(BytesView block, const PeerId& from, SteadyTime no
   if (!node) {
     return {};  // merge() says it
   }
+  bool deeper = false;
   for (const auto& link : node->links) {
     if (fetcher_.knows(link)) {
       continue;
@@ -65,8 +84,10 @@ Status Synchronizer::prefetch(BytesView block, const PeerId& from, SteadyTime no
     TRY(const bool merged, replica_.merged(link));
     if (!merged) {
       fetcher_.want(link, from, now);
+      deeper = true;
     }
   }
+  depth_ += deeper ? 1 : 0;
   return {};
 }
 
@@ -81,9 +102,59 @@ Status Synchronizer::on_block(const Bytes& digest, std::optional<Bytes> block, c
   }
   fetcher_.arrived(digest);
   TRY_VOID(prefetch(*block, from, now));
-  arrived_bytes_ += block->size();
-  arrived_.push_back({{digest, *std::move(block)}, from});
+  keep(digest, *std::move(block), from);
   return {};
+}
+
+void Synchronizer::keep(const Bytes& digest, Bytes block, const PeerId& from) {
+  arrived_bytes_ += block.size();
+  arrived_.push_back({{digest, std::move(block)}, from});
+}
+
+Result<bool> Synchronizer::on_history_block(Bytes block, SteadyTime now) {
+  const Bytes digest = block_digest(block);
+  if (!fetcher_.waits_for(digest)) {
+    return ++stream_.useless <= kMaxUseless;
+  }
+  ++stream_.taken;
+  fetcher_.hold(now + kStreamPatience);
+  fetcher_.arrived(digest);
+  TRY_VOID(prefetch(block, stream_.peer, now));
+  keep(digest, std::move(block), stream_.peer);
+  return true;
+}
+
+void Synchronizer::on_history_end(const Status& outcome, SteadyTime now) {
+  if (!outcome || stream_.taken == 0) {
+    stream_.not_before = now + kStreamPause;
+  }
+  log_debug("crdt", "a history of {} nodes from {}{}", stream_.taken, stream_.peer,
+            outcome ? "" : ", then: " + outcome.error().message());
+  stream_.running = false;
+  fetcher_.hold(now);
+}
+
+std::optional<Synchronizer::HistoryAction> Synchronizer::history(SteadyTime now) {
+  if (stream_.running || !streams_ || now < stream_.not_before || stream_.peer.empty() || full() ||
+      (depth_ < options_.stream_after && replica_.info().blocks > 0)) {
+    return std::nullopt;
+  }
+  HistoryAction action;
+  action.request.want = fetcher_.outstanding(HistoryRequest::kMaxDigests);
+  if (action.request.want.empty() || !streams_(stream_.peer)) {
+    return std::nullopt;
+  }
+  action.request.have = replica_.heads();
+  if (action.request.have.size() > HistoryRequest::kMaxDigests) {
+    action.request.have.resize(HistoryRequest::kMaxDigests);
+  }
+  action.request.max_bytes = kStreamBytes;
+  action.peer = stream_.peer;
+  stream_.running = true;
+  stream_.taken = 0;
+  stream_.useless = 0;
+  fetcher_.hold(now + kStreamPatience);
+  return action;
 }
 
 void Synchronizer::on_peer(SteadyTime now) {
@@ -149,7 +220,11 @@ Result<Synchronizer::Actions> Synchronizer::poll(SteadyTime now) {
     }
     TRY_VOID(refill(now));
   }
-  if (arrived_bytes_ < options_.max_waiting_bytes) {
+  if (fetcher_.size() == 0) {
+    depth_ = 0;
+  }
+  actions.history = history(now);
+  if (!full()) {
     actions.requests = fetcher_.start(now);
   }
   const auto heads = announcer_.poll(now, replica_.heads());
@@ -164,7 +239,7 @@ Result<Synchronizer::Actions> Synchronizer::poll(SteadyTime now) {
 
 SteadyTime Synchronizer::next() const {
   SteadyTime at = std::min(announcer_.next(), housekeeping_at_);
-  if (arrived_bytes_ < options_.max_waiting_bytes) {
+  if (!full()) {
     at = std::min(at, fetcher_.next());
   }
   return at;

@@ -5,6 +5,7 @@
 
 #include "agent/crdt/announcer.h"
 #include "agent/crdt/fetcher.h"
+#include "agent/crdt/history.h"
 #include "agent/crdt/replica.h"
 
 namespace ica::crdt {
@@ -22,11 +23,20 @@ class Synchronizer {
     // Blocks of one commit.
     size_t max_commit_blocks = 256;
     size_t max_commit_bytes = 2 << 20;
+    // Nodes fetched one below the other before the rest is asked for as a stream.
+    size_t stream_after = 16;
+  };
+  struct HistoryAction {
+    PeerId peer;
+    HistoryRequest request;
   };
   struct Actions {
     std::vector<Fetcher::Request> requests;
     std::vector<Bytes> broadcasts;
+    std::optional<HistoryAction> history;  // ends with on_history_end()
   };
+  // Whether a peer streams histories.
+  using Streams = std::function<bool(const PeerId&)>;
 
   Synchronizer(Replica& replica, Options options, uint64_t seed, SteadyTime now);
 
@@ -35,6 +45,17 @@ class Synchronizer {
   // The answer to a request; nothing: nobody served it, or not with the right bytes.
   Status on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from,
                   SteadyTime now);
+  // Without it nobody does.
+  void set_streams(Streams streams) { streams_ = std::move(streams); }
+  // A node of a streamed history. False when the rest is of no use.
+  Result<bool> on_history_block(Bytes block, SteadyTime now);
+  void on_history_end(const Status& outcome, SteadyTime now);
+  // Too much waits to be merged.
+  bool full() const {
+    return arrived_bytes_ >= options_.max_waiting_bytes ||
+           arrived_.size() >= options_.fetcher.window / 2;
+  }
+
   // New local nodes are on disk.
   void on_local(SteadyTime now) { announcer_.changed(now); }
   // A peer subscribed to the topic of the heads.
@@ -56,6 +77,17 @@ class Synchronizer {
   void take(const MergeOutcome& outcome, const PeerId& from, SteadyTime now);
   Status refill(SteadyTime now);
   Status prefetch(BytesView block, const PeerId& from, SteadyTime now);
+  void keep(const Bytes& digest, Bytes block, const PeerId& from);
+  std::optional<HistoryAction> history(SteadyTime now);
+
+  // The stream that runs, and when there may be another one.
+  struct Stream {
+    bool running = false;
+    PeerId peer;  // of the one that runs, or that would be asked
+    size_t taken = 0;
+    size_t useless = 0;
+    SteadyTime not_before{};
+  };
 
   Replica& replica_;
   const Options options_;
@@ -64,6 +96,9 @@ class Synchronizer {
   std::deque<Arrived> arrived_;
   size_t arrived_bytes_ = 0;
   Bytes refill_after_;
+  Streams streams_;
+  Stream stream_;
+  size_t depth_ = 0;  // nodes that led to further ones since there was nothing to do
   SteadyTime housekeeping_at_{};
 };
 

@@ -137,6 +137,11 @@ Result<bool> Transaction::merge(const Bytes& digest, BytesView block) {
     TRY(group, follow(link, group, covers));
   }
   const bool is_tip = !item.linked;
+  if (state_.work == 0) {
+    state_.synced_to = 0;
+  } else if (state_.synced_to == 0 || delta.priority < state_.synced_to) {
+    state_.synced_to = delta.priority;
+  }
   if (state_.groups[group].missing == 0) {
     if (is_tip) {
       state_.tips[digest] = {delta.priority, 0, {}};

@@ -204,6 +204,11 @@ std::span<const CommandSpec> command_table() {
        .usage = "Lists bandwidth stats for libp2p protocols",
        .description = text::kHealthBandwidth,
        .handler = run_health_bandwidth},
+      {.name = "digest",
+       .usage = "Compare the pinset of this peer with those of the others",
+       .description = text::kHealthDigest,
+       .handler = run_health_digest,
+       .extra = true},
   };
   static const CommandSpec kIpfs[] = {
       {.name = "gc",

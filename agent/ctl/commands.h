@@ -74,6 +74,7 @@ Task<int> run_health_graph(Session& session, const Invocation& line);  // health
 Task<int> run_health_metrics(Session& session, const Invocation& line);
 Task<int> run_health_alerts(Session& session, const Invocation& line);
 Task<int> run_health_bandwidth(Session& session, const Invocation& line);
+Task<int> run_health_digest(Session& session, const Invocation& line);
 Task<int> run_ipfs_gc(Session& session, const Invocation& line);
 Task<int> run_health(Session& session, const Invocation& line);      // health_summary.cc
 Task<int> run_commands(Session& session, const Invocation& line);    // help.cc

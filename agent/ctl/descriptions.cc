@@ -199,6 +199,12 @@ Different alerts may be handled in different ways. i.e. ping alerts may
 trigger automatic repinnings if configured.
 )";
 
+const std::string_view kHealthDigest = R"(
+This command shows a digest of the pinset of the peer, and of those peers that
+tell it theirs (they run ipfs-cluster-agent). Peers with the same pinset show
+the same digest. A peer with pending changes is still catching up.
+)";
+
 const std::string_view kHealthBandwidth = R"(
 This command lists information about bytes sent, received and current bandwidth
 rates for each libp2p protocol that the peer uses.

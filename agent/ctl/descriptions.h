@@ -21,6 +21,7 @@ extern const std::string_view kHealthGraph;
 extern const std::string_view kHealthMetrics;
 extern const std::string_view kHealthAlerts;
 extern const std::string_view kHealthBandwidth;
+extern const std::string_view kHealthDigest;
 extern const std::string_view kIpfsGc;
 extern const std::string_view kCompletion;
 extern const std::string_view kManual;

@@ -188,6 +188,23 @@ std::string format_bandwidth(std::string_view json) {
   return out;
 }
 
+std::string format_pinsets(std::string_view json) {
+  const Json own = parse(json);
+  std::string out;
+  const auto line = [&out](const Json& row, std::string_view note) {
+    const int64_t pending = number(row, "pending");
+    out += fmt::format("{} | {} | {} pins | height {}{}{}\n", text(row, "peer"),
+                       text(row, "digest"), number(row, "pins"), number(row, "height"),
+                       pending > 0 ? fmt::format(" | {} pending", pending) : "", note);
+  };
+  line(own, "");
+  const Json& peers = at(own, "peers");
+  for (const Json& peer : peers.is_array() ? peers : Json::array()) {
+    line(peer, text(peer, "digest") == text(own, "digest") ? "" : " | DIFFERS");
+  }
+  return out;
+}
+
 std::string format_repo_gc(std::string_view json) {
   const Json answer = parse(json);
   std::string out;

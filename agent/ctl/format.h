@@ -18,6 +18,8 @@ std::string format_metric_names(std::string_view json);
 std::string format_metrics(std::string_view json, Time now);
 std::string format_alerts(std::string_view json, Time now);
 std::string format_bandwidth(std::string_view json);
+// A line for each peer: its digest, and how far it is.
+std::string format_pinsets(std::string_view json);
 std::string format_repo_gc(std::string_view json);
 
 // "added <cid> <name>", and the CID alone.

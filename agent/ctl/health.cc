@@ -66,6 +66,11 @@ Task<int> run_health_bandwidth(Session& session, const Invocation&) {
   co_return session.finish(answer, format_bandwidth);
 }
 
+Task<int> run_health_digest(Session& session, const Invocation&) {
+  const auto answer = co_await session.api().call("GET", "/health/pinset");
+  co_return session.finish(answer, format_pinsets);
+}
+
 Task<int> run_ipfs_gc(Session& session, const Invocation& line) {
   const auto answer =
       co_await session.api().call("POST", fmt::format("/ipfs/gc?local={}", line.flags.on("local")));

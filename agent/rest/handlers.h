@@ -26,6 +26,7 @@ Task<void> remove_peer(Exchange& exchange);
 Task<void> collect_garbage(Exchange& exchange);
 // health.cc
 Task<void> get_health(Exchange& exchange);
+Task<void> get_pinset_health(Exchange& exchange);
 Task<void> get_graph(Exchange& exchange);
 Task<void> get_alerts(Exchange& exchange);
 Task<void> get_bandwidth(Exchange& exchange);

@@ -24,6 +24,7 @@ std::vector<Route> routes() {
       {"GET", "/health/graph", &get_graph},
       {"GET", "/health/alerts", &get_alerts},
       {"GET", "/health/bandwidth", &get_bandwidth},
+      {"GET", "/health/pinset", &get_pinset_health},  // ours
       {"GET", "/monitor/metrics/{name}", &get_metrics},
       {"GET", "/monitor/metrics", &get_metric_names},
       {"POST", "/token", &get_token},

@@ -16,7 +16,8 @@
 
 namespace ica::store {
 
-// The column families, architecture page section 4. docs/on-disk-format.md has keys and values.
+// The column families, architecture page section 4. docs/pinset.md and docs/tracking.md have keys
+// and values.
 enum class Family : uint8_t {
   Meta,
   Blocks,

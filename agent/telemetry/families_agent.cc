@@ -56,6 +56,15 @@ void add_state(const Values& v, Writer& out) {
   out.gauge("ipfs_cluster_agent_crdt_blocks", "Changes that are held").add(number(v.pinset.blocks));
   out.gauge("ipfs_cluster_agent_crdt_pending", "Changes that are known and not merged yet")
       .add(number(v.pinset.work));
+  out.gauge("ipfs_cluster_agent_crdt_synced_to",
+            "While changes are pending: the height down to which they are merged")
+      .add(number(v.pinset.synced_to));
+  // How long the history has become for what there is: see the page about a short history.
+  const double pins = number(std::max<uint64_t>(v.pinset.pins, 1));
+  out.gauge("ipfs_cluster_agent_crdt_blocks_per_pin", "Changes that are held for each pin")
+      .add(number(v.pinset.blocks) / pins);
+  out.gauge("ipfs_cluster_agent_store_bytes_per_pin", "Disk space of the database for each pin")
+      .add(number(v.store.disk_bytes) / pins);
   // A double holds 53 bits; the upper 52 of the hash tell two states apart well enough.
   out.gauge("ipfs_cluster_agent_state_digest",
             "Hash over the pinset, cut to 52 bits; peers with the same pinset show the same number")

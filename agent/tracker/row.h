@@ -9,7 +9,7 @@
 #include "common/api/status.h"
 
 // Records of the tracker: families Status, ByStatus, Queue, IpfsPins and one of Meta, as
-// docs/on-disk-format.md describes them. Pure functions.
+// docs/tracking.md describes them. Pure functions.
 namespace ica::tracker {
 
 // Where a queued operation waits. The order of the values is the order on disk.

@@ -62,6 +62,7 @@ class Run {
     world_.faults.bad_bytes = some(0.1);
     world_.faults.slow = some(0.2);
     world_.faults.crash_at_commit = some(0.04);
+    world_.faults.streams = world_.below(2) == 0;
   }
 
   Bytes value(size_t peer, const Cid& cid) {
@@ -165,7 +166,9 @@ class Run {
   }
 
   void settle() {
+    const bool streams = world_.faults.streams;
     world_.faults = {};
+    world_.faults.streams = streams;
     for (size_t i = 0; i < kPeers; ++i) {
       world_.start(i);
     }
@@ -243,6 +246,7 @@ int run_all(const Settings& settings) {
   uint64_t crashes = 0;
   uint64_t commits = 0;
   uint64_t fetches = 0;
+  uint64_t streamed = 0;
   const auto work = [&] {
     for (;;) {
       const uint64_t seed = next++;
@@ -257,6 +261,7 @@ int run_all(const Settings& settings) {
         crashes += one.counters().crashes;
         commits += one.counters().commits;
         fetches += one.counters().fetches;
+        streamed += one.counters().streamed;
       } catch (const Violation& violation) {
         const std::lock_guard lock(mutex);
         if (seed < failed) {
@@ -278,8 +283,9 @@ int run_all(const Settings& settings) {
     return 1;
   }
   std::cout << fmt::format(
-      "{} seeds, nothing lost: {} acknowledged nodes, {} crashes, {} commits, {} fetches\n",
-      settings.seeds, nodes, crashes, commits, fetches);
+      "{} seeds, nothing lost: {} acknowledged nodes, {} crashes, {} commits, {} fetches, {} "
+      "nodes in streams\n",
+      settings.seeds, nodes, crashes, commits, fetches, streamed);
   return nodes > settings.seeds ? 0 : 1;
 }
 

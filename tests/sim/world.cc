@@ -99,6 +99,9 @@ void World::start(size_t peer) {
   node.replica = must(crdt::Replica::open(*node.store), "opening a replica");
   node.sync = std::make_unique<crdt::Synchronizer>(*node.replica, crdt::Synchronizer::Options(),
                                                    random_(), local(node));
+  if (faults.streams) {
+    node.sync->set_streams([](const PeerId&) { return true; });
+  }
   for (const auto& factory : factories_) {
     node.parts.push_back(factory(*this, peer));
   }
@@ -220,6 +223,73 @@ void World::pump(size_t peer) {
   for (const auto& request : actions->requests) {
     fetch(peer, request);
   }
+  if (actions->history) {
+    stream(peer, *actions->history);
+  }
+}
+
+struct World::Stream {
+  size_t from = 0;
+  size_t to = 0;
+  uint64_t from_life = 0;
+  uint64_t to_life = 0;
+  crdt::HistoryWalk walk;
+};
+
+void World::stream(size_t to, const crdt::Synchronizer::HistoryAction& action) {
+  size_t from = 0;
+  while (from < nodes_.size() && nodes_[from]->id != action.peer) {
+    ++from;
+  }
+  if (from == nodes_.size() || !connected(from, to)) {
+    later_on(to, 10ms, [this, to] {
+      nodes_[to]->sync->on_history_end(fail(Code::Unavailable, "not connected"),
+                                       local(*nodes_[to]));
+    });
+    return;
+  }
+  // Over the wire and back.
+  const auto request =
+      must(crdt::decode_history_request(crdt::encode_history_request(action.request)), "a request");
+  auto stream =
+      std::make_shared<Stream>(Stream{from, to, nodes_[from]->life, nodes_[to]->life,
+                                      crdt::HistoryWalk(*nodes_[from]->replica, request)});
+  later(delay(), [this, stream] { stream_more(stream); });
+}
+
+void World::end_stream(const Stream& stream, const Status& outcome) {
+  if (alive(stream.to) && nodes_[stream.to]->life == stream.to_life) {
+    nodes_[stream.to]->sync->on_history_end(outcome, local(*nodes_[stream.to]));
+  }
+}
+
+void World::stream_more(const std::shared_ptr<Stream>& stream) {
+  if (!connected(stream->from, stream->to) || nodes_[stream->from]->life != stream->from_life ||
+      nodes_[stream->to]->life != stream->to_life || chance(faults.loss / 4)) {
+    end_stream(*stream, fail(Code::Closed, "the stream was reset"));
+    return;
+  }
+  Node& node = *nodes_[stream->to];
+  for (uint64_t n = 1 + below(20); n > 0; --n) {
+    auto block = must(stream->walk.next(), "a history");
+    if (!block) {
+      end_stream(*stream, {});
+      return;
+    }
+    ++counters_.streamed;
+    if (chance(faults.bad_bytes)) {
+      (*block)[below(block->size())] ^= 1;
+    }
+    const auto more = node.sync->on_history_block(*std::move(block), local(node));
+    if (!survived(stream->to, more, "a history")) {
+      return;
+    }
+    if (!*more) {
+      end_stream(*stream, {});
+      return;
+    }
+  }
+  later(delay(), [this, stream] { stream_more(stream); });
 }
 
 void World::inject(size_t to, const Bytes& message) {

@@ -29,6 +29,7 @@ struct Faults {
   double bad_bytes = 0;  // of blocks
   double slow = 0;       // share of messages that take seconds
   double crash_at_commit = 0;
+  bool streams = true;     // histories come as streams too
   bool power_loss = true;  // a crash takes what was not synced
 };
 
@@ -86,6 +87,7 @@ class World {
     uint64_t messages = 0;
     uint64_t fetches = 0;
     uint64_t served = 0;
+    uint64_t streamed = 0;  // nodes that came in streams
     uint64_t repeated = 0;  // blocks that a peer was given twice within one life
   };
   const Counters& counters() const { return counters_; }
@@ -123,6 +125,10 @@ class World {
   void pump(size_t peer);
   void broadcast(size_t from, const Bytes& message);
   void fetch(size_t to, const crdt::Fetcher::Request& request);
+  struct Stream;
+  void stream(size_t to, const crdt::Synchronizer::HistoryAction& action);
+  void stream_more(const std::shared_ptr<Stream>& stream);
+  void end_stream(const Stream& stream, const Status& outcome);
   Duration delay();
   void met(size_t peer);
 

@@ -18,7 +18,7 @@ struct Hub {
   std::vector<Member*> members;
 };
 
-struct Member final : BlockSource, Broadcaster {
+struct Member final : BlockSource, Broadcaster, HistorySource {
   Member(Hub& h, const std::filesystem::path& path, size_t n)
       : hub(h),
         peer(path),
@@ -31,6 +31,9 @@ struct Member final : BlockSource, Broadcaster {
 
   Task<Result<Bytes>> fetch(Cid cid, PeerId first, StopToken) override;
   void broadcast(Bytes message) override;
+  bool streams(const PeerId&) const override { return streaming; }
+  Task<Status> stream(PeerId from, Bytes request, std::shared_ptr<HistorySink> sink,
+                      StopToken stop) override;
 
   Hub& hub;
   test::Peer peer;
@@ -40,10 +43,14 @@ struct Member final : BlockSource, Broadcaster {
   LocalPinset pinset;
   SyncDriver driver;
   std::atomic<bool> deaf{false};
+  bool streaming = false;
+  std::atomic<int> fetches{0};
+  std::atomic<int> requests{0};
 };
 
 Task<Result<Bytes>> Member::fetch(Cid cid, PeerId first, StopToken) {
   const auto digest = digest_of(cid);
+  ++fetches;
   for (auto* other : hub.members) {
     if (other == this || (!first.empty() && other->id != first)) {
       continue;
@@ -54,6 +61,29 @@ Task<Result<Bytes>> Member::fetch(Cid cid, PeerId first, StopToken) {
     }
   }
   co_return fail(Code::Unavailable, "nobody has {}", cid);
+}
+
+Task<Status> Member::stream(PeerId from, Bytes request, std::shared_ptr<HistorySink> sink,
+                            StopToken) {
+  const auto decoded = decode_history_request(request);
+  const auto other =
+      *std::find_if(hub.members.begin(), hub.members.end(), [&](auto* m) { return m->id == from; });
+  ++requests;
+  HistoryWalk walk(*other->peer.replica, *decoded);
+  std::vector<Bytes> blocks;
+  bool more = true;
+  while (more) {
+    auto block = *walk.next();
+    more = block.has_value();
+    if (block) {
+      blocks.push_back(*std::move(block));
+    }
+    if (!blocks.empty() && (blocks.size() == 100 || !more)) {
+      const bool wanted = co_await sink->take(std::exchange(blocks, {}));
+      more = more && wanted;
+    }
+  }
+  co_return Status();
 }
 
 void Member::broadcast(Bytes message) {
@@ -126,6 +156,40 @@ TEST_CASE("three peers on threads write at once and agree; one that missed it al
   for (auto& thread : threads) {
     thread.join();
   }
+}
+
+TEST_CASE("a long history comes as a stream, with hardly a question for a single node") {
+  ScratchDir dir;
+  Hub hub;
+  Member old(hub, dir.path() / "old", 0);
+  Member newcomer(hub, dir.path() / "new", 1);
+  hub.members = {&old, &newcomer};
+  constexpr uint64_t kNodes = 6000;
+  for (uint64_t i = 0; i < kNodes; ++i) {
+    REQUIRE(old.peer.replica->write({test::put_op(test_pin(i))}).has_value());
+  }
+  newcomer.streaming = true;
+  std::vector<std::thread> threads;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards;
+  for (auto* member : hub.members) {
+    member->driver.set_history(*member);
+    member->driver.start();
+    guards.push_back(asio::make_work_guard(member->context));
+    threads.emplace_back([&context = member->context] { context.run(); });
+  }
+  CHECK(eventually([&] { return newcomer.pinset.info().pins == kNodes; }));
+  CHECK(newcomer.pinset.info().digest == old.pinset.info().digest);
+  CHECK(newcomer.fetches < 50);
+  CHECK(newcomer.requests < 5);
+  for (auto* member : hub.members) {
+    member->driver.stop();
+    member->pinset.close();
+  }
+  guards.clear();
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  CHECK(newcomer.peer.replica->heads() == old.peer.replica->heads());
 }
 
 }  // namespace

@@ -81,4 +81,13 @@ TEST_CASE("anything that is JSON is taken") {
   CHECK(json_number(R"({"a":-1})", "a") == -1);
 }
 
+TEST_CASE("pinsets: a line a peer, and what differs") {
+  CHECK(format_pinsets(R"({"peer":"A","digest":"00ff","pins":3,"height":2,"pending":0,"peers":[
+      {"peer":"B","digest":"00ff","pins":3,"height":2,"pending":0},
+      {"peer":"C","digest":"00fe","pins":2,"height":2,"pending":7}]})") ==
+        "A | 00ff | 3 pins | height 2\n"
+        "B | 00ff | 3 pins | height 2\n"
+        "C | 00fe | 2 pins | height 2 | 7 pending | DIFFERS\n");
+}
+
 }  // namespace ica::ctl
