@@ -10,6 +10,7 @@
 #include "agent/cmd/lock.h"
 #include "agent/cmd/peer_state.h"
 #include "agent/config/service_json.h"
+#include "agent/crdt/compact.h"
 #include "agent/crdt/state_file.h"
 #include "common/base/log.h"
 #include "common/base/offload.h"
@@ -38,6 +39,13 @@ constexpr cli::FlagSpec kImportFlags[] = {
      .kind = cli::FlagKind::String,
      .usage = "Overwrite allocations for all pins on import. Comma-separated list of peer IDs"},
 };
+constexpr cli::FlagSpec kCompactFlags[] = {
+    {.names = "force, f", .usage = "skip confirmation prompt"},
+    {.names = "plan", .usage = "only show what would be done"},
+    {.names = "digest",
+     .kind = cli::FlagKind::String,
+     .usage = "do nothing unless the pinset has this digest"},
+};
 constexpr cli::FlagSpec kCleanupFlags[] = {
     {.names = "force, f", .usage = "skip confirmation prompt"},
 };
@@ -55,6 +63,13 @@ constexpr std::string_view kImportDescription = R"(
 constexpr std::string_view kCleanupDescription = R"(
    Removes the pinset and everything else that this peer remembers of its cluster. The next
    start is like a first one.
+)";
+constexpr std::string_view kCompactDescription = R"(
+   Replaces the history of the pinset by the shortest one that gives the same pinset. Stop
+   all peers of the cluster, run this on each, and start them again: a peer that keeps the
+   old history brings it back, with pins that were removed since. Peers that show the same
+   digest get the same history, so nothing is transferred. Peers of the Go kind cannot do
+   this: clean their state instead (ipfs-cluster-service state cleanup).
 )";
 constexpr std::string_view kCheckpointDescription = R"(
    Makes a copy of the whole database in a new folder, of one moment, which a peer can be
@@ -148,6 +163,61 @@ Status make_checkpoint(const Invocation& in) {
   TRY_VOID(made);
   fmt::print("{}\n", target.string());
   return {};
+}
+
+// Puts the database `fresh` in the place of `folder`. The old one is kept until the new one is in
+// its place.
+Status swap_in(const std::filesystem::path& fresh, const std::filesystem::path& folder) {
+  const std::filesystem::path old = folder.string() + ".old";
+  std::error_code error;
+  std::filesystem::remove_all(old, error);
+  if (std::filesystem::exists(folder, error)) {
+    std::filesystem::rename(folder, old, error);
+  }
+  if (!error) {
+    std::filesystem::rename(fresh, folder, error);
+  }
+  if (error) {
+    return fail(Code::Io, "putting the new state into its place: {}", error.message());
+  }
+  std::filesystem::remove_all(old, error);
+  return {};
+}
+
+Status compact_state(const Invocation& in) {
+  TRY(const auto subject, open_subject(in));
+  const std::filesystem::path fresh = subject.folder.string() + ".compacting";
+  std::error_code error;
+  std::filesystem::remove_all(fresh, error);
+  {
+    TRY(const auto store, open_view(subject));
+    TRY(const auto replica, crdt::Replica::open(*store));
+    const auto info = replica->info();
+    const std::string digest = fmt::format("{:016x}", info.digest);
+    fmt::print(
+        "pinset:  {} pins, digest {}\n"
+        "history: {} changes, {} bytes on disk\n",
+        info.pins, digest, info.blocks, store->stats().disk_bytes);
+    const std::string& expected = in.flags.text("digest");
+    if (!expected.empty() && expected != digest) {
+      return fail(Code::Conflict, "the digest of the pinset is {}, not {}", digest, expected);
+    }
+    if (in.flags.on("plan")) {
+      return {};
+    }
+    if (!in.force && !in.flags.on("force") &&
+        !confirm("All peers of the cluster are stopped and will be compacted too. Continue? "
+                 "[y/n]:")) {
+      return {};
+    }
+    TRY(const auto target,
+        store::Store::open({.path = fresh, .memory_budget = subject.config.agent.memory_budget}));
+    TRY_VOID(crdt::copy_with_short_history(*store, *target));
+    TRY(const auto after, crdt::Replica::open(*target));
+    fmt::print("now:     {} changes, {} bytes on disk\n", after->info().blocks,
+               target->stats().disk_bytes);
+  }
+  return swap_in(fresh, subject.folder);
 }
 
 struct Overrides {
@@ -250,12 +320,7 @@ Status import_from(std::istream& source, const Overrides& overrides, const Subje
     std::filesystem::remove_all(fresh, error);
     return status;
   }
-  std::filesystem::remove_all(subject.folder, error);
-  if (!error) {
-    std::filesystem::rename(fresh, subject.folder, error);
-  }
-  return error ? fail(Code::Io, "putting the new state into its place: {}", error.message())
-               : Status();
+  return swap_in(fresh, subject.folder);
 }
 
 // Adds to the database as it is.
@@ -338,6 +403,12 @@ constexpr Command kCommands[] = {
      .args_usage = {},
      .flags = kCleanupFlags,
      .run = [](const Invocation& in) { return run<clean_state>(in, "cleaning state"); }},
+    {.name = "state compact",
+     .usage = "make the history of the pinset short, on all peers",
+     .description = kCompactDescription,
+     .args_usage = {},
+     .flags = kCompactFlags,
+     .run = [](const Invocation& in) { return run<compact_state>(in, "compacting the state"); }},
     {.name = "state checkpoint",
      .usage = "copy the database of a running or stopped peer",
      .description = kCheckpointDescription,
