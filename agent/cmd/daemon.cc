@@ -125,7 +125,8 @@ Status Daemon::Parts::start_cluster() {
                        .importer = adder::add,
                        .disk = runtime.disk(),
                        .snapshot = [this] { return state.store->snapshot(); },
-                       .trust = trust};
+                       .trust = trust,
+                       .peer_pinsets = [this] { return network->peer_pinsets(); }};
   cluster = std::make_unique<cluster::Cluster>(parts);
   background = std::make_unique<cluster::Background>(
       parts, *cluster, [this](const api::Metric& metric) { network->publish(metric); });

@@ -7,6 +7,7 @@
 #include "agent/cmd/crdt_topic.h"
 #include "agent/cmd/host_peers.h"
 #include "agent/cmd/metric_topic.h"
+#include "agent/cmd/pinset_protocol.h"
 #include "common/api/peer.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
@@ -84,6 +85,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
                 needs.runtime.disk(), {}),
         driver(needs.replica, crdt_topic, crdt_topic, needs.clock, needs.runtime.state(), net,
                sync_options(needs.config.crdt), random_u64()),
+        pinset_protocol(host, needs.replica, needs.runtime.disk()),
         metrics(needs.config, needs.identity.id, needs.monitor, needs.clock, net),
         calls(needs.identity.id, needs.config.cluster.listen_multiaddress),
         peers(host, calls) {}
@@ -96,6 +98,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   CrdtTopic crdt_topic;
   p2p::Bitswap bitswap;
   crdt::SyncDriver driver;
+  PinsetProtocol pinset_protocol;
   MetricTopic metrics;
   cluster::LonePeer calls;
   HostPeers peers;
@@ -235,6 +238,8 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     crdt_topic.join(host, gossip, bitswap, driver);
     metrics.join(gossip);
     needs.pinset.set_sink(crdt_topic);
+    pinset_protocol.serve();
+    driver.set_history(pinset_protocol);
     gossip.start();
     bitswap.start();
     const std::weak_ptr<Impl> weak = weak_from_this();
@@ -254,6 +259,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     }
     launch(introductions(shared_from_this()), "introductions");
     launch(connect_swarms(shared_from_this()), "connecting swarms");
+    launch(PinsetProtocol::ask_peers(&pinset_protocol, stop.get_token()), "asking for pinsets");
     return {};
   }
 
@@ -302,6 +308,10 @@ PeerNetwork::Stats PeerNetwork::stats() const {
   return {.gossip = impl_->gossip.stats(),
           .bitswap = impl_->bitswap.stats(),
           .connected = impl_->host.connected_peers().size()};
+}
+
+std::vector<crdt::PeerPinset> PeerNetwork::peer_pinsets() const {
+  return impl_->pinset_protocol.peers();
 }
 
 const p2p::Host& PeerNetwork::host() const {

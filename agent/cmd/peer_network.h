@@ -53,6 +53,8 @@ class PeerNetwork {
   // Ends calls, streams and connections, writes the peerstore file. Takes less than a second.
   Task<void> stop();
   Stats stats() const;
+  // How the pinsets of peers of our kind stand.
+  std::vector<crdt::PeerPinset> peer_pinsets() const;
   const p2p::Host& host() const;
 
  private:
