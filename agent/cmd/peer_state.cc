@@ -1,5 +1,8 @@
 #include "agent/cmd/peer_state.h"
 
+#include "agent/cmd/recover.h"
+#include "common/base/log.h"
+
 namespace ica::cmd {
 namespace {
 
@@ -39,7 +42,13 @@ Status PeerState::open(const std::filesystem::path& folder, const config::Config
   store::Options options;
   options.path = folder;
   options.memory_budget = config.agent.memory_budget;
-  TRY(store, store::Store::open(options).context("creating datastore"));
+  auto opened = store::Store::open(options);
+  if (!opened && store::is_incomplete(opened.error())) {
+    log_warn("service", "{}", opened.error().message());
+    TRY_VOID(rebuild_database(folder, config, self).context("creating datastore"));
+    opened = store::Store::open(options);
+  }
+  TRY(store, std::move(opened).context("creating datastore"));
   TRY(replica, crdt::Replica::open(*store).context("setting up Consensus"));
   pinset = std::make_unique<crdt::LocalPinset>(*replica, runtime.state(),
                                                pinset_options(config.crdt.batching));

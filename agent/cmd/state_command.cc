@@ -9,6 +9,7 @@
 #include "agent/cmd/json_documents.h"
 #include "agent/cmd/lock.h"
 #include "agent/cmd/peer_state.h"
+#include "agent/cmd/recover.h"
 #include "agent/config/service_json.h"
 #include "agent/crdt/compact.h"
 #include "agent/crdt/state_file.h"
@@ -162,25 +163,6 @@ Status make_checkpoint(const Invocation& in) {
                                              .memory_budget = subject.config.agent.memory_budget});
   TRY_VOID(made);
   fmt::print("{}\n", target.string());
-  return {};
-}
-
-// Puts the database `fresh` in the place of `folder`. The old one is kept until the new one is in
-// its place.
-Status swap_in(const std::filesystem::path& fresh, const std::filesystem::path& folder) {
-  const std::filesystem::path old = folder.string() + ".old";
-  std::error_code error;
-  std::filesystem::remove_all(old, error);
-  if (std::filesystem::exists(folder, error)) {
-    std::filesystem::rename(folder, old, error);
-  }
-  if (!error) {
-    std::filesystem::rename(fresh, folder, error);
-  }
-  if (error) {
-    return fail(Code::Io, "putting the new state into its place: {}", error.message());
-  }
-  std::filesystem::remove_all(old, error);
   return {};
 }
 

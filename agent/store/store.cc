@@ -23,6 +23,8 @@ constexpr std::array<std::string_view, kFamilies> kNames = {
 // RocksDB insists on this one; it is our Meta.
 constexpr std::string_view kMetaInRocksDb = "default";
 
+constexpr std::string_view kNoSuchFile = "No such file";
+constexpr size_t kSalvageMemory = 32 << 20;
 constexpr int kReadOnlyAttempts = 20;
 constexpr size_t kCopyBytes = 1 << 20;
 
@@ -133,7 +135,7 @@ Error error_from(const rocksdb::Status& status, std::string_view what, const fs:
   if (status.IsBusy() || status.IsTryAgain()) {
     return Error(Code::Busy, fmt::format("{} the data folder {}: {}", what, path.string(), text));
   }
-  if (status.IsIOError() && text.find("No such file") != std::string::npos) {
+  if (status.IsIOError() && text.find(kNoSuchFile) != std::string::npos) {
     return Error(Code::Corrupt,
                  fmt::format("{} the data folder {}: a file is missing ({}); restore it from a "
                              "backup, or move it away and let this peer sync again from the others",
@@ -454,7 +456,7 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
     database->layout.db.max_open_files = -1;
     for (int attempt = 0; attempt < kReadOnlyAttempts; ++attempt) {
       status = rocksdb::DB::OpenForReadOnly(database->layout.db, path, descriptors, &handles, &db);
-      if (status.ok() || status.ToString().find("No such file") == std::string::npos) {
+      if (status.ok() || status.ToString().find(kNoSuchFile) == std::string::npos) {
         break;
       }
     }
@@ -470,6 +472,23 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   auto store = std::make_unique<RocksStore>(options, std::move(database));
   TRY_VOID(store->check_format());
   return std::unique_ptr<Store>(std::move(store));
+}
+
+bool is_incomplete(const Error& error) {
+  return error.code() == Code::Corrupt && error.message().find(kNoSuchFile) != std::string::npos;
+}
+
+Status salvage(const fs::path& path) {
+  auto layout = make_layout(kSalvageMemory);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (size_t i = 0; i < kFamilies; ++i) {
+    descriptors.emplace_back(rocks_name(i), layout.families[i]);
+  }
+  const auto status = rocksdb::RepairDB(path.string(), layout.db, descriptors);
+  if (!status.ok()) {
+    return fail(error_from(status, "repairing", path));
+  }
+  return {};
 }
 
 Status copy_to(const Store& from, const Options& to) {

@@ -161,6 +161,13 @@ class Store {
   virtual Stats stats() const = 0;
 };
 
+// Whether open() failed because files of the database are missing, as in a copy that was made file
+// by file of one in use.
+bool is_incomplete(const Error& error);
+// Makes such a folder readable again. What it holds then is not consistent: older and newer records
+// may stand beside each other, and some may be missing. Errors: Corrupt, Io.
+Status salvage(const std::filesystem::path& path);
+
 // A copy of everything that `from` holds at this moment, as a database of its own in a folder that
 // does not exist yet. Also from a store that is open for reading only.
 Status copy_to(const Store& from, const Options& to);

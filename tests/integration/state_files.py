@@ -77,6 +77,37 @@ def test_export_and_checkpoint_of_a_running_peer(lab):
     command(peer, "state", "checkpoint", other.config_dir, expect=1)  # there already
 
 
+def test_tar_of_a_running_peer(lab):
+    """The files of a plain tar need not fit together; the peer that is started on them makes the best of it."""
+    kubo = lab.fake_kubo()
+    peer = lab.peer(kubo)
+    peer.wait_candidates()
+    assert load(peer, 0, 3000, 64).wait(120) == 0
+    stopping = threading.Event()
+
+    def churn():
+        first = 3000
+        while not stopping.is_set():
+            assert load(peer, first, 1000, 64).wait(120) == 0
+            first += 1000
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        for number in range(4):
+            archive = lab.folder / f"{number}.tar"
+            done = subprocess.run(["tar", "-C", peer.config_dir, "-cf", archive, "agent"], capture_output=True, check=False)
+            assert done.returncode in (0, 1), done.stderr  # 1: a file changed as it was read
+            other = lab.peer(kubo, name=f"restored{number}", start=False)
+            subprocess.run(["tar", "-C", other.config_dir, "-xf", archive], check=True)
+            other.start()
+            pins = other.pinset()
+            assert len(pins) >= 3000, len(pins)
+            other.stop()
+    finally:
+        stopping.set()
+        thread.join()
+
+
 def test_import_replaces_or_merges(lab):
     kubo = lab.fake_kubo()
     source, target = (lab.peer(kubo, name=name) for name in ("source", "target"))

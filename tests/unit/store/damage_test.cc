@@ -198,6 +198,32 @@ TEST_CASE("broken management files are refused at open") {
   }
 }
 
+TEST_CASE("a copy with missing files is told from other damage, and what is there can be saved") {
+  ScratchDir dir;
+  fill(dir.path());
+  {
+    auto store = *open(dir.path());
+    for (int i = 0; i < 100; ++i) {
+      REQUIRE(put(*store, Family::Blocks, std::to_string(i), "block"));
+    }
+    REQUIRE(store->flush());
+    REQUIRE(put(*store, Family::Blocks, "in the log", "block"));
+  }
+  const auto tables = files(dir.path(), "", ".sst");
+  REQUIRE(tables.size() >= 2);
+  fs::remove(*std::min_element(tables.begin(), tables.end()));  // of the first flush
+  const auto refused = open(dir.path());
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(is_incomplete(refused.error()));
+  REQUIRE(salvage(dir.path()).has_value());
+  const auto store = open(dir.path());
+  REQUIRE(store.has_value());
+  for (int i = 0; i < 100; ++i) {
+    CHECK(*(*store)->get(Family::Blocks, std::to_string(i)) == "block");
+  }
+  CHECK(*(*store)->get(Family::Blocks, "in the log") == "block");
+}
+
 TEST_CASE("a newer format is refused and left as it is") {
   ScratchDir dir;
   {
