@@ -21,15 +21,15 @@ def loadgen(peer, *argv):
 
 
 class Bench:
-    def __init__(self, lab, flavour, settings, log):
+    def __init__(self, lab, flavour, settings, log, count=3):
         self.lab, self.flavour, self.settings, self.log = lab, flavour, settings, log
         self.rows, self.next, self.peers = {}, 0, []
-        for _ in range(3):
+        for _ in range(count):
             self.add_peer()
         for peer in self.peers:
             peer.start()
         for peer in self.peers:
-            peer.wait_candidates(3, 180)
+            peer.wait_candidates(count, 180)
 
     def add_peer(self):
         kubo = self.lab.fake_kubo(start=False)
@@ -99,6 +99,20 @@ class Bench:
         took = self.wait_everywhere([peer], begin, limit)
         self.row(f"an empty fourth peer has {self.next:,} pins after, s", f"{took:.1f}" if took else f"not within {limit}")
 
+    def chain(self, count, limit):
+        """The worst history for a newcomer: one change a node, each on top of the last."""
+        done = subprocess.run(loadgen(self.peers[0], "pin", "-connections", 1, "-from", 0, "-count", count),
+                              capture_output=True, text=True, check=True)
+        if json.loads(done.stdout)["errors"]:
+            raise SystemExit(f"{self.flavour}: {done.stdout}")
+        self.next = count
+        self.settle()
+        peer = self.add_peer()
+        begin = time.monotonic()
+        peer.start()
+        took = self.wait_everywhere([peer], begin, limit)
+        self.row(f"an empty peer takes {count:,} changes of one pin each in, s", f"{took:.1f}" if took else f"not within {limit}")
+
     def run(self, sizes, limit, full):
         for size in sizes:
             self.pins(size - self.next, limit)
@@ -116,6 +130,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="ours goes on to a million pins")
     parser.add_argument("--only", choices=("ours", "go"))
     parser.add_argument("--sizes", default="2000,22000,122000", help="sizes of the pinset, each on top of the last")
+    parser.add_argument("--chain", type=int, default=0, help="also: a newcomer and a history of so many single changes")
     parser.add_argument("--limit", type=int, default=300, help="seconds after which a step is given up")
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]
@@ -135,6 +150,11 @@ def main():
             bench = Bench(lab, flavour, settings, lambda text: print(text, flush=True))
             results[title] = bench.rows
             bench.run(steps, options.limit, options.full and flavour == "ours")
+            if options.chain and not settings:
+                lab.close()
+                alone = Bench(lab, flavour, settings, lambda text: print(text, flush=True), 1)
+                alone.chain(options.chain, options.limit)
+                results[title].update(alone.rows)
         except BaseException:
             print(lab.logs())
             raise

@@ -4,7 +4,7 @@
 //	loadgen -addr HOST:PORT unpin -connections N -from K -count M     DELETE /pins/{cid}
 //	loadgen -addr HOST:PORT list  -path /pins?filter=error            one streamed listing: lines, first byte, bytes
 //	loadgen -addr HOST:PORT churn -connections N -count M -cids C -state FILE -seed S
-//	    random pins and unpins over C CIDs until M are acknowledged or the peer goes away. FILE holds for each CID
+//	    (-from K: CIDs of its own) random pins and unpins over C CIDs until M are acknowledged or the peer goes away. FILE holds for each CID
 //	    what was last acknowledged and whether a change is in doubt; it is read at the start and written at the end.
 package main
 
@@ -247,7 +247,7 @@ type entry struct {
 	Cid    string `json:"cid"`
 }
 
-func churn(addr string, connections, count, cids int, path string, seed int64) {
+func churn(addr string, connections, from, count, cids int, path string, seed int64) {
 	entries := make([]entry, cids)
 	if data, err := os.ReadFile(path); err == nil {
 		if err := json.Unmarshal(data, &entries); err != nil {
@@ -255,7 +255,7 @@ func churn(addr string, connections, count, cids int, path string, seed int64) {
 		}
 	} else {
 		for i := range entries {
-			entries[i].Cid = cidOf(1_000_000_000 + i)
+			entries[i].Cid = cidOf(1_000_000_000 + from + i)
 		}
 	}
 	seq := 0
@@ -341,7 +341,7 @@ func main() {
 	case "list":
 		list(*addr, *path)
 	case "churn":
-		churn(*addr, *connections, *count, *cids, *state, *seed)
+		churn(*addr, *connections, *from, *count, *cids, *state, *seed)
 	default:
 		flag.Usage()
 		os.Exit(2)

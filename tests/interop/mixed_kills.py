@@ -1,0 +1,83 @@
+"""Two of ours and two Go peers, all writing; random peers die, ours by kill -9, and come back.
+
+After quiet everybody has the same pinset, and every change that one of ours acknowledged is in it. Go peers are stopped in
+the ordinary way: by themselves they lose acknowledged changes when they are killed, and may keep holes in their history.
+
+Default: 8 deaths. --long: 200.
+"""
+import json
+import random
+import subprocess
+import time
+
+from harness import tools
+from harness.wait import wait_until
+
+CIDS = 300
+
+
+def churn(peer, number, state, count, seed):
+    argv = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "churn", "-connections", "8",
+            "-count", str(count), "-cids", str(CIDS), "-from", str(number * CIDS), "-state", str(state), "-seed", str(seed)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+
+def lost(pinset, state):
+    """Acknowledged changes of one writer that are not there; what was in doubt may have happened or not."""
+    wrong = []
+    for entry in json.loads(state.read_text()):
+        pin = pinset.get(entry["cid"])
+        found = (True, int(pin["name"])) if pin else (False, None)
+        right = {(entry["pinned"], entry["seq"] if entry["pinned"] else None)}
+        if entry["doubt"]:
+            right.add((False, None) if entry.get("unpin") else (True, entry["sent"]))
+        if found not in right:
+            wrong.append(f"{entry['cid']}: found {found}, right would be {right}")
+    return wrong
+
+
+def settle_doubt(pinset, state):
+    entries = json.loads(state.read_text())
+    for entry in entries:
+        pin = pinset.get(entry["cid"])
+        entry["pinned"], entry["seq"] = bool(pin), int(pin["name"]) if pin else max(entry["seq"], entry.get("sent", 0))
+        entry["doubt"] = False
+    state.write_text(json.dumps(entries))
+
+
+def test_random_deaths_in_a_writing_mixed_cluster(lab, long_form):
+    deaths = 200 if long_form else 8
+    chance = random.Random(20261125)
+    kubos = [lab.fake_kubo() for _ in range(4)]
+    peers = lab.cluster(4, ["ours", "go", "ours", "go"], kubos=kubos)
+    states = [lab.folder / f"churn{n}.json" for n in range(4)]
+    for number in range(deaths):
+        loads = [churn(peer, n, states[n], 300, number) for n, peer in enumerate(peers)]
+        time.sleep(chance.uniform(0.05, 1.5))
+        victim = chance.randrange(4)
+        peer = peers[victim]
+        if peer.flavour == "ours":
+            peer.process.kill()
+        else:
+            peer.stop()
+        for load in loads:
+            load.wait(120)
+        peer.start()
+        if peer.flavour == "ours":
+            # Everything that it acknowledged is there at once; then the writer goes on from what is there.
+            pinset = peer.pinset()
+            assert lost(pinset, states[victim]) == []
+            settle_doubt(pinset, states[victim])
+        else:
+            settle_doubt(peer.pinset(), states[victim])
+
+    def same():
+        pinsets = [peer.pinset() for peer in peers]
+        return all(pinset == pinsets[0] for pinset in pinsets)
+    wait_until(same, 120, "all peers have the same pinset", 0.5)
+    for n, peer in enumerate(peers):
+        if peer.flavour == "ours":
+            assert lost(peer.pinset(), states[n]) == []
+            health = peer.call("GET", "/health/pinset").json()
+            assert health["pending"] == 0
+            assert health["heads"] <= 2 * len(peers), health
