@@ -181,6 +181,9 @@ telemetry::Sources Daemon::Parts::sources() {
   if (rest) {
     s.apis.emplace_back("rest", &rest->stats());
   }
+  if (network) {
+    s.network = &network->host().stats();
+  }
   return s;
 }
 

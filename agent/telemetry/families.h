@@ -50,6 +50,7 @@ double number(T value) {
 
 void add_reference_families(const Values& values, Writer& out);
 void add_operator_families(const Values& values, const Sources& sources, Writer& out);
+void add_network_families(const Sources& sources, Writer& out);
 void add_agent_families(const Values& values, const Sources& sources, Writer& out);
 
 }  // namespace ica::telemetry

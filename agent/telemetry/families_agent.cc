@@ -114,6 +114,7 @@ void add_agent_families(const Values& v, const Sources& sources, Writer& out) {
   add_state(v, out);
   add_store(v, out);
   add_apis(sources, out);
+  add_network_families(sources, out);
 }
 
 }  // namespace ica::telemetry

@@ -12,6 +12,10 @@
 #include "agent/tracker/tracker.h"
 #include "common/http/server.h"
 
+namespace ica::p2p {
+struct HostStats;
+}
+
 namespace ica::telemetry {
 
 struct RepoValues {
@@ -42,6 +46,7 @@ struct Sources {
   std::function<size_t()> alerts;  // raised and still listed
   std::function<int64_t()> disk_weight;
   std::vector<std::pair<std::string, const http::ServerStats*>> apis;  // "rest", ...
+  const p2p::HostStats* network = nullptr;                             // connections between peers
 };
 
 }  // namespace ica::telemetry
