@@ -50,6 +50,7 @@ p2p::HostOptions host_options(const PeerNetwork::Needs& needs) {
   }
   options.bootstrap_names = needs.config.agent.bootstrap_dns;
   options.disk = needs.runtime.disk();
+  options.mdns_interval = c.mdns_interval;
   options.dial_timeout = c.dial_peer_timeout;
   options.high_water = static_cast<size_t>(std::max(1, c.connection_manager.high_water));
   options.low_water = static_cast<size_t>(std::max(1, c.connection_manager.low_water));

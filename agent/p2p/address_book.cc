@@ -60,14 +60,21 @@ void AddressBook::make_room() {
   if (peers_.size() < kMaxPeers) {
     return;
   }
+  // Of those that only others told of first, because anybody on the local network may do that.
   auto oldest = peers_.end();
+  AddressSource worst = AddressSource::Permanent;
   for (auto it = peers_.begin(); it != peers_.end(); ++it) {
-    const bool fixed =
-        it->second.connected ||
-        std::any_of(it->second.entries.begin(), it->second.entries.end(),
-                    [](const Entry& e) { return e.source == AddressSource::Permanent; });
-    if (!fixed && (oldest == peers_.end() || it->second.heard < oldest->second.heard)) {
+    AddressSource best = AddressSource::Learned;
+    for (const Entry& entry : it->second.entries) {
+      best = std::min(best, entry.source);
+    }
+    if (it->second.connected || best == AddressSource::Permanent) {
+      continue;
+    }
+    if (oldest == peers_.end() || best > worst ||
+        (best == worst && it->second.heard < oldest->second.heard)) {
       oldest = it;
+      worst = best;
     }
   }
   if (oldest != peers_.end()) {

@@ -64,7 +64,7 @@ Task<Result<bool>> BufferedChannel::at_end() {
 
 std::pair<ChannelPtr, Bytes> BufferedChannel::release() {
   Bytes rest = pending_.substr(at_);
-  pending_ = Bytes();
+  Bytes().swap(pending_);
   at_ = 0;
   return {std::exchange(inner_, nullptr), std::move(rest)};
 }

@@ -144,6 +144,9 @@ Status Host::start() {
   for (const std::string& name : core_->options.bootstrap_names) {
     core_->launch(core_->home, HostCore::follow_name(core_, name), "following a name");
   }
+  if (core_->options.mdns_interval > Duration::zero()) {
+    core_->launch(core_->home, HostCore::discover(core_), "discovery on the local network");
+  }
   core_->launch(core_->home, HostCore::save_now_and_then(core_), "saving the peerstore");
   return {};
 }

@@ -43,7 +43,8 @@ struct HostOptions {
   Duration reconnect_min = std::chrono::seconds(1);
   Duration reconnect_max = std::chrono::minutes(1);
   Duration resolve_interval = std::chrono::seconds(15);  // of bootstrap_names; faster while alone
-  Duration save_interval = std::chrono::minutes(5);      // of the peerstore file, when it changed
+  Duration mdns_interval{};                          // of questions on the local network; 0: none
+  Duration save_interval = std::chrono::minutes(5);  // of the peerstore file, when it changed
   bool reconnect = true;
 
   size_t max_connections = 800;

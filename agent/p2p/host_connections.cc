@@ -33,6 +33,21 @@ Task<void> run_counted(CorePtr core, Task<void> task) {
   co_await std::move(task);
 }
 
+void note_violation(HostCore& core, const Connection& connection, const Error& why) {
+  const std::string_view text = why.message();
+  if (!text.starts_with("yamux: ") && !text.starts_with("noise: ")) {
+    return;
+  }
+  core.stats.violations.fetch_add(1);
+  static LogLimiter limiter(1, std::chrono::minutes(1));
+  uint64_t held_back = 0;
+  if (limiter.allow(connection.peer.bytes(), &held_back)) {
+    log_warn("p2p", "peer {} at {} broke the protocol, disconnected: {}{}", connection.peer,
+             connection.remote, text,
+             held_back > 0 ? fmt::format(" ({} more times)", held_back) : std::string());
+  }
+}
+
 struct OnStream {
   std::weak_ptr<HostCore> core;
   std::weak_ptr<Connection> connection;
@@ -223,6 +238,7 @@ void HostCore::removed(const ConnectionPtr& connection, const Error& why) {
       peers.erase(it);
     }
   }
+  note_violation(*this, *connection, why);
   stats.connections.fetch_sub(1);
   log_debug("p2p", "connection to {} at {} ended: {}", connection->peer, connection->remote,
             why.message());

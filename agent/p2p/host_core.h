@@ -169,6 +169,8 @@ struct HostCore : std::enable_shared_from_this<HostCore> {
   static Task<void> save_now_and_then(CorePtr core);
   static Task<void> follow_name(CorePtr core, std::string name);
   static Task<Status> save(CorePtr core);
+  // host_mdns.cc
+  static Task<void> discover(CorePtr core);
   void load_peers();
 };
 

@@ -34,6 +34,7 @@ struct HostStats {
   std::atomic<uint64_t> streams_out{0};
   std::atomic<uint64_t> streams_refused{0};  // no handler, or over a limit
   std::atomic<uint64_t> identify_failures{0};
+  std::atomic<uint64_t> violations{0};  // connections ended because the other side broke the rules
   std::atomic<int64_t> open_inbound_streams{0};
 
   void count(bool inbound, ConnectFailure reason) {

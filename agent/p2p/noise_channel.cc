@@ -66,7 +66,7 @@ Task<Result<Bytes>> NoiseChannel::read_some(size_t limit) {
     }
     at_ += kNoiseLengthBytes + length;
     if (at_ == sealed_.size()) {
-      sealed_ = Bytes();
+      Bytes().swap(sealed_);  // frees it, which an assignment would not
       at_ = 0;
     }
   }
@@ -76,7 +76,7 @@ Task<Result<Bytes>> NoiseChannel::read_some(size_t limit) {
   Bytes piece = plain_.substr(plain_at_, limit);
   plain_at_ += piece.size();
   if (plain_at_ == plain_.size()) {
-    plain_ = Bytes();
+    Bytes().swap(plain_);
     plain_at_ = 0;
   }
   co_return piece;
@@ -87,7 +87,7 @@ Task<Status> NoiseChannel::write(Bytes data) {
   const size_t frames = data.size() / kNoiseMaxPlain + 1;
   sealed.reserve(data.size() + frames * (kNoiseLengthBytes + NoiseCipher::kTag));
   noise_seal_frames(send_, data, sealed);
-  data = Bytes();
+  Bytes().swap(data);
   co_return co_await inner_->write(std::move(sealed));
 }
 

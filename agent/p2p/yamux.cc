@@ -100,7 +100,7 @@ void Session::send_control(const Header& header) {
     return;
   }
   if (++outbox_control_ > kMaxControlFrames) {
-    close(GoAwayCode::ProtocolError, "the other side does not read our answers");
+    close(GoAwayCode::ProtocolError, "yamux: the other side does not read our answers");
     return;
   }
   const auto bytes = encode(header);
