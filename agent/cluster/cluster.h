@@ -83,6 +83,8 @@ class Cluster {
   // What this peer answers to another one.
   Task<Result<api::PinInfo>> own_status(Cid cid, StopToken stop);
   StreamPtr<api::PinInfo> own_status_all(api::StatusFilter filter, StopToken stop);  // sorted
+  Task<Result<api::PinInfo>> own_recover(Cid cid, StopToken stop);
+  StreamPtr<api::PinInfo> own_recover_all(StopToken stop);
 
   // --- peers and health (peers.cc)
   Task<Result<api::Id>> id(StopToken stop);
@@ -94,6 +96,7 @@ class Cluster {
   bool trusted(const PeerId& peer) const;
   Task<Result<api::GlobalRepoGc>> repo_gc(StopToken stop);
   Task<Result<api::GlobalRepoGc>> repo_gc_local(StopToken stop);
+  Task<Result<api::RepoGc>> own_repo_gc(StopToken stop);  // what this peer answers to another one
   Task<Result<api::ConnectGraph>> connect_graph(StopToken stop);
   std::vector<api::Alert> alerts() const;
   std::vector<api::Metric> metrics(std::string_view name) const;

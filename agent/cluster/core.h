@@ -24,6 +24,8 @@ struct Cluster::Core {
   // The same of this peer, whose name is known without a ping.
   api::PinInfoShort own_info() const;
   api::PinInfo to_info(tracker::TrackedPin tracked) const;
+  // The same with own_info() at hand.
+  api::PinInfo to_info(tracker::TrackedPin tracked, api::PinInfoShort own) const;
 };
 
 using CorePtr = std::shared_ptr<Cluster::Core>;

@@ -253,6 +253,10 @@ Task<Result<api::GlobalRepoGc>> Cluster::repo_gc_local(StopToken stop) {
   return repo_gc_local_in(core_, std::move(stop));
 }
 
+Task<Result<api::RepoGc>> Cluster::own_repo_gc(StopToken stop) {
+  return own_gc(core_, std::move(stop));
+}
+
 Task<Result<api::ConnectGraph>> Cluster::connect_graph(StopToken stop) {
   return connect_graph_in(core_, std::move(stop));
 }

@@ -96,14 +96,14 @@ void fill(api::PinInfoShort& info, tracker::LocalStatus&& local) {
 class OwnInfoStream final : public Stream<api::PinInfo> {
  public:
   OwnInfoStream(CorePtr core, api::StatusFilter filter, StopToken stop)
-      : core_(core), tracked_(std::move(core), filter, std::move(stop)) {}
+      : core_(core), tracked_(std::move(core), filter, std::move(stop)), own_(core_->own_info()) {}
 
   Task<Result<std::vector<api::PinInfo>>> next() override {
     CO_TRY(auto page, co_await tracked_.next());
     std::vector<api::PinInfo> out;
     out.reserve(page.size());
     for (auto& item : page) {
-      out.push_back(core_->to_info(std::move(item)));
+      out.push_back(core_->to_info(std::move(item), own_));
     }
     co_return out;
   }
@@ -111,6 +111,7 @@ class OwnInfoStream final : public Stream<api::PinInfo> {
  private:
   const CorePtr core_;
   TrackedStream tracked_;
+  const api::PinInfoShort own_;
 };
 
 // The same as global views that hold one peer. `lenient` is the global question of a peer without
@@ -463,6 +464,10 @@ api::PinInfoShort Cluster::Core::own_info() const {
 }
 
 api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked) const {
+  return to_info(std::move(tracked), own_info());
+}
+
+api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked, api::PinInfoShort own) const {
   complete(tracked.pin, tracked.local);
   api::PinInfo out;
   out.cid = std::move(tracked.pin.cid);
@@ -472,7 +477,7 @@ api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked) const {
   out.origins = std::move(tracked.pin.options.origins);
   out.created = tracked.pin.timestamp;
   out.metadata = std::move(tracked.pin.options.metadata);
-  out.info = own_info();
+  out.info = std::move(own);
   fill(out.info, std::move(tracked.local));
   return out;
 }
@@ -512,7 +517,7 @@ StreamPtr<api::GlobalPinInfo> Cluster::recover_all(StopToken stop) {
   if (asks_only_itself(*core_)) {
     return recover_all_local(std::move(stop));
   }
-  PinInfos own{std::make_unique<RecoverStream>(core_, stop), false};
+  PinInfos own{own_recover_all(stop), false};
   AskAll ask = [core = core_, stop](PeerId peer) {
     return core->parts.peers.recover_all(std::move(peer), stop);
   };
@@ -520,7 +525,7 @@ StreamPtr<api::GlobalPinInfo> Cluster::recover_all(StopToken stop) {
 }
 
 StreamPtr<api::GlobalPinInfo> Cluster::recover_all_local(StopToken stop) {
-  return std::make_unique<ToGlobalStream>(std::make_unique<RecoverStream>(core_, std::move(stop)));
+  return std::make_unique<ToGlobalStream>(own_recover_all(std::move(stop)));
 }
 
 Task<Result<api::PinInfo>> Cluster::own_status(Cid cid, StopToken stop) {
@@ -529,6 +534,14 @@ Task<Result<api::PinInfo>> Cluster::own_status(Cid cid, StopToken stop) {
 
 StreamPtr<api::PinInfo> Cluster::own_status_all(api::StatusFilter filter, StopToken stop) {
   return std::make_unique<OwnInfoStream>(core_, filter, std::move(stop));
+}
+
+Task<Result<api::PinInfo>> Cluster::own_recover(Cid cid, StopToken stop) {
+  return own_recover_in(core_, std::move(cid), std::move(stop));
+}
+
+StreamPtr<api::PinInfo> Cluster::own_recover_all(StopToken stop) {
+  return std::make_unique<RecoverStream>(core_, std::move(stop));
 }
 
 }  // namespace ica::cluster

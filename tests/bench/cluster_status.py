@@ -1,0 +1,146 @@
+"""GET /pins over three peers of one kind with the same pinset, beside stand-ins for Kubo. See scripts/bench."""
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from harness import tools
+from harness.lab import Lab
+from harness.pins import cid_of
+from harness.wait import wait_until
+
+DEFAULTS = {"cluster": {"mdns_interval": "0s"}, "monitor/pubsubmon": {"check_interval": "5s"}}
+ROUNDS = 3
+
+
+def pin_document(number):
+    return json.dumps({"cid": cid_of(number), "name": f"pin {number}", "type": "pin", "mode": "recursive", "max_depth": -1,
+                       "replication_factor_min": -1, "replication_factor_max": -1, "allocations": [],
+                       "timestamp": "2026-01-02T03:04:05Z"})
+
+
+class Watch(threading.Thread):
+    """The most memory that a process has while something happens."""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.process, self.over = process, threading.Event()
+        self.before, self.most = process.rss()[0], 0
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def run(self):
+        while not self.over.wait(0.02):
+            self.most = max(self.most, self.process.rss()[0])
+
+    def __exit__(self, *_):
+        self.most = max(self.most, self.process.rss()[0])
+        self.over.set()
+        self.join()
+
+    @property
+    def growth(self):
+        return (self.most - self.before) / 1e6
+
+
+def listing(peer):
+    command = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "list", "-path", "/pins"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def fill(lab, peers, count, folder):
+    """The same pinset in every peer and in every Kubo."""
+    kubos = [peer.kubo for peer in peers]
+    for kubo in kubos:
+        (kubo.folder / "pins").write_text("".join(f"+ {cid_of(n)} recursive\n" for n in range(count)))
+        kubo.start()
+    file = folder / "pinset"
+    file.write_text("\n".join(pin_document(n) for n in range(count)) + "\n")
+    first = peers[0]
+    done = subprocess.run([first.program_path(), "--config", first.config_dir, "state", "import", "-f", file], env=first.env,
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"state import: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    for other in peers[1:]:
+        for path in first.config_dir.iterdir():
+            if path.is_dir():
+                shutil.copytree(path, other.config_dir / path.name, dirs_exist_ok=True)
+
+
+def run(lab, flavour, count, folder, log):
+    rows = {}
+
+    def row(name, value):
+        rows[name] = value
+        log(f"  {flavour}: {name}: {value}")
+    peers = [lab.peer(lab.fake_kubo(start=False), flavour, f"{flavour}{n}", start=False, base=DEFAULTS) for n in range(3)]
+    for peer in peers:
+        peer.configure({"cluster": {"peer_addresses": [p.swarm_multiaddr for p in peers if p is not peer]}})
+    fill(lab, peers, count, folder)
+    for peer in peers:
+        peer.start(wait=False)
+    for peer in peers:
+        peer.wait_up(300)
+    for peer in peers:
+        peer.wait_candidates(3, 120)
+        wait_until(lambda p=peer: p.call("GET", "/pins?local=true&filter=pinning,pin_queued", timeout=300).status == 204, 1800,
+                   f"{peer.name} is done pinning", 1)
+
+    def complete():
+        answer = peers[0].call("GET", f"/pins/{cid_of(0)}").json()["peer_map"]
+        return len(answer) == 3 and all(e["status"] == "pinned" for e in answer.values())
+    wait_until(complete, 120, "all three answer", 0.5)
+    best = None
+    for round_ in range(ROUNDS):
+        with Watch(peers[0].process) as watch:
+            result = listing(peers[0])
+        if result["lines"] != count:
+            raise SystemExit(f"{flavour}: {result['lines']} lines, expected {count}")
+        row(f"listing {round_ + 1}: lines/s", f"{result['lines_per_second']:,.0f}")
+        row(f"listing {round_ + 1}: first byte, ms", f"{result['first_byte_ms']:.1f}")
+        row(f"listing {round_ + 1}: growth of the asked peer, MB", f"{watch.growth:.1f}")
+        best = max(best or 0, result["lines_per_second"])
+    row("best, lines/s", f"{best:,.0f}")
+    row("RSS of the asked peer afterwards, MB", f"{peers[0].process.rss()[0] / 1e6:.1f}")
+    return rows, best
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pins", type=int, default=100_000)
+    parser.add_argument("--only", choices=("ours", "go"))
+    options = parser.parse_args()
+    out = tools.ROOT / "build" / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    results, best = {}, {}
+    for flavour in [options.only] if options.only else ["ours", "go"]:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-", dir=out))
+        lab = Lab(folder)
+        try:
+            results[flavour], best[flavour] = run(lab, flavour, options.pins, folder, lambda text: print(text, flush=True))
+        except BaseException:
+            print(lab.logs())
+            raise
+        finally:
+            problems = lab.close()
+            shutil.rmtree(folder)
+        if problems:
+            print("\n".join(problems))
+    (out / "cluster_status.json").write_text(json.dumps(results, indent=1))
+    names = list(dict.fromkeys(name for rows in results.values() for name in rows))
+    print("\n| three peers, " + f"{options.pins:,} pins | " + " | ".join(results) + " |")
+    print("|---|" + "---:|" * len(results))
+    for name in names:
+        print(f"| {name} | " + " | ".join(rows.get(name, "") for rows in results.values()) + " |")
+    if len(best) == 2:
+        print(f"\nours / go: {best['ours'] / best['go']:.1f}")
+
+
+if __name__ == "__main__":
+    main()
