@@ -59,29 +59,4 @@ class PeerGroup {
                                                                       StopToken stop) = 0;
 };
 
-// A peer without others: it knows its own addresses and fails everything else.
-class LonePeer final : public PeerGroup {
- public:
-  // `listen` as configured; unspecified addresses are replaced by those of the network interfaces.
-  LonePeer(const PeerId& self, const std::vector<Multiaddr>& listen);
-
-  std::vector<Multiaddr> own_addresses() const override { return addresses_; }
-  std::vector<Multiaddr> known_addresses() const override { return {}; }
-  std::map<std::string, api::Bandwidth> bandwidth() const override { return {}; }
-  Task<Result<api::Id>> join(PeerId peer, Duration limit, StopToken stop) override;
-  Task<Result<api::Id>> id(PeerId peer, Duration limit, StopToken stop) override;
-  Task<Result<std::vector<api::Id>>> peers(PeerId peer, Duration limit, StopToken stop) override;
-  Task<Result<std::vector<PeerId>>> swarm_peers(PeerId peer, Duration limit,
-                                                StopToken stop) override;
-  Task<Result<api::PinInfo>> status(PeerId peer, Cid cid, Duration limit, StopToken stop) override;
-  Task<Result<PinInfos>> status_all(PeerId peer, api::StatusFilter filter, StopToken stop) override;
-  Task<Result<api::PinInfo>> recover(PeerId peer, Cid cid, Duration limit, StopToken stop) override;
-  Task<Result<PinInfos>> recover_all(PeerId peer, StopToken stop) override;
-  Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) override;
-  Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer, StopToken stop) override;
-
- private:
-  std::vector<Multiaddr> addresses_;
-};
-
 }  // namespace ica::cluster

@@ -212,8 +212,6 @@ Task<void> Daemon::Parts::beat(Parts* self) {
 // The lines by which users of the reference know that a peer is up.
 Task<void> Daemon::Parts::announce(Parts* self) {
   const StopToken token = self->stop.get_token();
-  log_info("cluster", "Cluster Peers (without including ourselves):");
-  log_info("cluster", "    - No other peers");
   log_info("cluster", "Waiting for IPFS to be ready...");
   while (!self->state.connector->reachable()) {
     const Status slept = co_await sleep_for(kPoll, token);
@@ -226,6 +224,16 @@ Task<void> Daemon::Parts::announce(Parts* self) {
     log_info("cluster", "IPFS is ready. Peer ID: {}", id->id);
   } else {
     log_warn("cluster", "IPFS signaled ready but ID() errored: {}", id.error().message());
+  }
+  const std::vector<PeerId> members = self->cluster->members();
+  log_info("cluster", "Cluster Peers (without including ourselves):");
+  for (const PeerId& peer : members) {
+    if (peer != self->identity.id) {
+      log_info("cluster", "    - {}", peer);
+    }
+  }
+  if (members.size() <= 1) {
+    log_info("cluster", "    - No other peers");
   }
   log_info("cluster", "** IPFS Cluster is READY **");
   notify_service_manager("READY=1");

@@ -5,8 +5,9 @@
 #include <set>
 
 #include "agent/cmd/crdt_topic.h"
-#include "agent/cmd/host_peers.h"
 #include "agent/cmd/metric_topic.h"
+#include "agent/rpc/remote_peers.h"
+#include "agent/rpc/server.h"
 #include "common/api/peer.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
@@ -61,6 +62,17 @@ p2p::Gossip::Options gossip_options(const config::Pubsub& settings) {
   return options;
 }
 
+std::map<std::string, api::Bandwidth> bandwidth(const p2p::Host& host) {
+  std::map<std::string, api::Bandwidth> out;
+  for (const auto& [protocol, traffic] : host.bandwidth()) {
+    out[protocol] = {.total_in = traffic.total_in,
+                     .total_out = traffic.total_out,
+                     .rate_in = traffic.rate_in,
+                     .rate_out = traffic.rate_out};
+  }
+  return out;
+}
+
 crdt::Synchronizer::Options sync_options(const config::Crdt& settings) {
   crdt::Synchronizer::Options options;
   options.announcer.rebroadcast = settings.rebroadcast_interval;
@@ -85,8 +97,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
         driver(needs.replica, crdt_topic, crdt_topic, needs.clock, needs.runtime.state(), net,
                sync_options(needs.config.crdt), random_u64()),
         metrics(needs.config, needs.identity.id, needs.monitor, needs.clock, net),
-        calls(needs.identity.id, needs.config.cluster.listen_multiaddress),
-        peers(host, calls) {}
+        peers(host, needs.monitor, [this] { return bandwidth(host); }) {}
 
   const Needs needs;
   const Executor net;
@@ -97,8 +108,8 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   p2p::Bitswap bitswap;
   crdt::SyncDriver driver;
   MetricTopic metrics;
-  cluster::LonePeer calls;
-  HostPeers peers;
+  rpc::RemotePeers peers;
+  std::unique_ptr<rpc::Server> server;
   cluster::Cluster* cluster = nullptr;
   StopSource stop;
   std::atomic<int> running{0};
@@ -235,8 +246,10 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     crdt_topic.join(host, gossip, bitswap, driver);
     metrics.join(gossip);
     needs.pinset.set_sink(crdt_topic);
+    server = std::make_unique<rpc::Server>(host, c, needs.connector);
     gossip.start();
     bitswap.start();
+    server->start();
     const std::weak_ptr<Impl> weak = weak_from_this();
     p2p::PeerEvents events;
     events.connected = [weak](const PeerId& peer) {
@@ -261,6 +274,9 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     self->stop.request_stop();
     self->metrics.stop();
     self->driver.stop();
+    if (self->server) {
+      co_await self->server->stop();
+    }
     co_await self->gossip.stop();
     co_await self->bitswap.stop();
     co_await self->host.stop();

@@ -277,9 +277,9 @@ Task<Result<api::RepoGc>> RemotePeers::repo_gc(PeerId peer, StopToken stop) {
                            {Duration::zero(), impl_->options.max_garbage_answer}, std::move(stop));
 }
 
-Task<Status> RemotePeers::put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                                     StopToken stop) {
-  return put_remote_blocks(impl_, std::move(peer), std::move(blocks), std::move(stop));
+Task<Result<std::unique_ptr<ipfs::BlockSink>>> RemotePeers::block_stream(PeerId peer,
+                                                                         StopToken stop) {
+  return open_block_stream(impl_, std::move(peer), std::move(stop));
 }
 
 }  // namespace ica::rpc

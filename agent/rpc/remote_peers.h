@@ -51,8 +51,7 @@ class RemotePeers final : public cluster::PeerGroup {
   Task<Result<api::PinInfo>> recover(PeerId peer, Cid cid, Duration limit, StopToken stop) override;
   Task<Result<cluster::PinInfos>> recover_all(PeerId peer, StopToken stop) override;
   Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) override;
-  Task<Status> put_blocks(PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                          StopToken stop) override;
+  Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer, StopToken stop) override;
 
   struct Impl;  // shared with the calls
 

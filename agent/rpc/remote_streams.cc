@@ -83,7 +83,9 @@ struct Upload {
   const ExchangePtr exchange;
   Event answered;
   std::optional<Status> outcome;
+  Bytes out;  // blocks that wait for a larger write
 };
+using UploadPtr = std::shared_ptr<Upload>;
 
 Task<Status> read_outcome(ClientPtr client, ExchangePtr exchange) {
   while (true) {
@@ -97,7 +99,7 @@ Task<Status> read_outcome(ClientPtr client, ExchangePtr exchange) {
   }
 }
 
-Task<void> wait_for_outcome(ClientPtr client, std::shared_ptr<Upload> upload) {
+Task<void> wait_for_outcome(ClientPtr client, UploadPtr upload) {
   Status outcome = co_await read_outcome(client, upload->exchange);
   if (!outcome) {
     upload->exchange->stream()->reset();  // ends a write that nobody will read
@@ -106,47 +108,91 @@ Task<void> wait_for_outcome(ClientPtr client, std::shared_ptr<Upload> upload) {
   upload->answered.notify_all();
 }
 
-Task<Status> send_blocks(ClientPtr client, ExchangePtr exchange,
-                         std::vector<ipfs::BlockToPut> blocks) {
-  auto upload = std::make_shared<Upload>(exchange);
-  const p2p::StreamPtr stream = exchange->stream();
-  spawn(stream->executor(), wait_for_outcome(client, upload), "rpc blocks");
-  const ServiceId method{"IPFSConnector", "BlockStream"};
-  Bytes out = encode(method);
-  Status sent;
-  for (ipfs::BlockToPut& block : blocks) {
-    const size_t size = block.data.size();
-    const NodeWithMeta node{std::move(block.data), std::move(block.cid), size};
-    write(out, node);
-    if (out.size() < kBlocksPerWrite) {
-      continue;
-    }
-    exchange->set_limit(client->options.stall_limit);
-    Bytes data;
-    data.swap(out);
-    sent = co_await stream->write(std::move(data));
-    if (!sent) {
-      break;
-    }
+// After a failed write: what the peer said before it stopped listening, if it said anything.
+Task<Status> give_up(ClientPtr client, UploadPtr upload, Status sent) {
+  upload->exchange->stream()->reset();
+  while (!upload->outcome) {
+    (void)co_await upload->answered.wait(client->options.stall_limit);
   }
-  if (sent) {
-    exchange->set_limit(client->options.stall_limit);
-    sent = co_await stream->write(std::move(out));
+  co_return upload->outcome->has_value() ? sent : *upload->outcome;
+}
+
+Task<Status> write_out(ClientPtr client, UploadPtr upload) {
+  upload->exchange->set_limit(client->options.stall_limit);
+  Bytes data;
+  data.swap(upload->out);
+  co_return co_await upload->exchange->stream()->write(std::move(data));
+}
+
+Task<Status> add_block(ClientPtr client, UploadPtr upload, ipfs::BlockToPut block) {
+  if (upload->outcome && !upload->outcome->has_value()) {
+    co_return *upload->outcome;
   }
+  const size_t size = block.data.size();
+  const NodeWithMeta node{std::move(block.data), std::move(block.cid), size};
+  write(upload->out, node);
+  if (upload->out.size() < kBlocksPerWrite) {
+    co_return Status();
+  }
+  const Status sent = co_await write_out(client, upload);
+  if (!sent) {
+    co_return co_await give_up(client, upload, sent);
+  }
+  co_return sent;
+}
+
+Task<Status> end_blocks(ClientPtr client, UploadPtr upload) {
+  Status sent = co_await write_out(client, upload);
   if (sent) {
-    sent = co_await stream->close_write();
+    sent = co_await upload->exchange->stream()->close_write();
   }
   if (!sent) {
-    stream->reset();
+    co_return co_await give_up(client, upload, sent);
   }
   while (!upload->outcome) {
     (void)co_await upload->answered.wait(client->options.stall_limit);
   }
-  if (!sent && *upload->outcome) {
-    co_return sent;
-  }
   co_return *upload->outcome;
 }
+
+class RemoteBlocks final : public ipfs::BlockSink {
+ public:
+  RemoteBlocks(ClientPtr client, UploadPtr upload, StopToken stop)
+      : client_(std::move(client)),
+        upload_(std::move(upload)),
+        stop_(std::move(stop)),
+        on_stop_(stop_, ResetStream{upload_->exchange->stream()}) {}
+
+  ~RemoteBlocks() override {
+    if (!finished_) {
+      ResetStream{upload_->exchange->stream()}();
+    }
+  }
+
+  Task<Status> write(ipfs::BlockToPut block) override {
+    return outcome_of(add_block(client_, upload_, std::move(block)), upload_, stop_);
+  }
+
+  Task<Status> finish() override {
+    finished_ = true;
+    return outcome_of(end_blocks(client_, upload_), upload_, stop_);
+  }
+
+ private:
+  static Task<Status> outcome_of(Task<Status> task, UploadPtr upload, StopToken stop) {
+    auto outcome = co_await on_executor(upload->exchange->stream()->executor(), std::move(task));
+    if (!outcome) {
+      co_return fail(call_error(std::move(outcome.error()), stop));
+    }
+    co_return Status();
+  }
+
+  const ClientPtr client_;
+  const UploadPtr upload_;
+  const StopToken stop_;
+  const std::stop_callback<ResetStream> on_stop_;
+  bool finished_ = false;
+};
 
 }  // namespace
 
@@ -155,22 +201,21 @@ cluster::StreamPtr<api::PinInfo> remote_infos(ClientPtr client, ExchangePtr exch
   return std::make_unique<RemoteInfos>(std::move(client), std::move(exchange), std::move(stop));
 }
 
-Task<Status> put_remote_blocks(ClientPtr client, PeerId peer, std::vector<ipfs::BlockToPut> blocks,
-                               StopToken stop) {
+Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_block_stream(ClientPtr client, PeerId peer,
+                                                                 StopToken stop) {
   std::vector<std::string> protocols{std::string(api::kRpcProtocol)};
   auto exchange = co_await open_exchange(client, std::move(peer), std::move(protocols),
                                          client->options.dial_limit, stop);
   if (!exchange) {
     co_return fail(std::move(exchange.error()));
   }
-  const p2p::StreamPtr stream = (*exchange)->stream();
-  const std::stop_callback<ResetStream> on_stop(stop, ResetStream{stream});
-  auto outcome =
-      co_await on_executor(stream->executor(), send_blocks(client, *exchange, std::move(blocks)));
-  if (!outcome) {
-    co_return fail(call_error(std::move(outcome.error()), stop));
-  }
-  co_return Status();
+  auto upload = std::make_shared<Upload>(*exchange);
+  const ServiceId method{"IPFSConnector", "BlockStream"};
+  upload->out = encode(method);
+  spawn((*exchange)->stream()->executor(), wait_for_outcome(client, upload), "rpc blocks");
+  std::unique_ptr<ipfs::BlockSink> sink =
+      std::make_unique<RemoteBlocks>(client, std::move(upload), std::move(stop));
+  co_return sink;
 }
 
 }  // namespace ica::rpc

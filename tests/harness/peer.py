@@ -168,5 +168,14 @@ class GoPeer(Peer):
     def program_path(cls):
         return tools.go_service()
 
+    def wait_up(self, deadline=30, interval=0.02):
+        # Its API listens before the calls behind it exist; a question in that moment stops the whole process.
+        def begun():
+            if not self.process.alive():
+                raise RuntimeError(f"exited with {self.process.exit_code}: {self.process.log_text()[-2000:]}")
+            return b"Cluster Peers (without including ourselves)" in self.process.log.read_bytes()[self.process.log_start:]
+        wait_until(begun, deadline, f"{self.name} has begun", interval)
+        super().wait_up(deadline, interval)
+
 
 FLAVOURS = {"ours": Agent, "go": GoPeer}

@@ -17,6 +17,7 @@ class Process:
         self.name = name
         self.log = pathlib.Path(log)
         self.stop_time = None
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as out:
             # A session of its own: what it leaves behind can be found and ended by its group.
             self._child = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
