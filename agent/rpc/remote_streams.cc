@@ -121,7 +121,10 @@ Task<Status> write_out(ClientPtr client, UploadPtr upload) {
   upload->exchange->set_limit(client->options.stall_limit);
   Bytes data;
   data.swap(upload->out);
-  co_return co_await upload->exchange->stream()->write(std::move(data));
+  auto sent = co_await upload->exchange->stream()->write(std::move(data));
+  // The next block may take as long as its uploader likes.
+  upload->exchange->set_limit(Duration::zero());
+  co_return sent;
 }
 
 Task<Status> add_block(ClientPtr client, UploadPtr upload, ipfs::BlockToPut block) {
