@@ -136,7 +136,7 @@ Task<void> attempt(CorePtr core, std::shared_ptr<Race> race, std::optional<PeerI
     HostCore::close(*outcome, "another attempt was faster");
   } else {
     note_failure(core, peer, address, outcome.error());
-    race->failures.push_back(fmt::format("[{}] {}", address, outcome.error().message()));
+    race->failures.push_back(fmt::format("\n  * [{}] {}", address, outcome.error().message()));
     if (!race->worst || weight(outcome.error().code()) > weight(race->worst->code())) {
       race->worst = outcome.error();
     }
@@ -171,8 +171,8 @@ Task<Result<ConnectionPtr>> run_race(CorePtr core, std::optional<PeerId> peer,
     co_return fail(Code::Cancelled, "cancelled");
   }
   const Code code = race->worst ? race->worst->code() : Code::Timeout;
-  co_return fail(code == Code::Closed ? Code::Unavailable : code, "all dials failed: {}",
-                 fmt::join(race->failures, "; "));
+  co_return fail(code == Code::Closed ? Code::Unavailable : code, "all dials failed{}",
+                 fmt::join(race->failures, ""));
 }
 
 }  // namespace

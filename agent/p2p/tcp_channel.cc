@@ -161,6 +161,26 @@ Task<Result<std::vector<asio::ip::tcp::endpoint>>> tcp_resolve(Multiaddr address
   co_return co_await resolve_name(where->host, where->port, family, timeout, stop);
 }
 
+namespace {
+
+// What Go's net package says of a dial.
+std::string dial_text(const asio::ip::tcp::endpoint& to) {
+  const std::string ip = to.address().to_string();
+  return to.address().is_v4() ? fmt::format("dial tcp4 {}:{}", ip, to.port())
+                              : fmt::format("dial tcp6 [{}]:{}", ip, to.port());
+}
+
+// "connection refused": the system's words without their capital.
+std::string go_words(const boost::system::error_code& ec) {
+  std::string words = ec.message();
+  if (!words.empty() && words[0] >= 'A' && words[0] <= 'Z') {
+    words[0] = static_cast<char>(words[0] - 'A' + 'a');
+  }
+  return words;
+}
+
+}  // namespace
+
 Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(asio::ip::tcp::endpoint endpoint,
                                                       SteadyTime deadline,
                                                       std::shared_ptr<ByteCounters> total,
@@ -178,10 +198,10 @@ Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(asio::ip::tcp::endpoint en
     co_return fail(Code::Cancelled, "cancelled");
   }
   if (*fired) {
-    co_return fail(Code::Timeout, "dial {}: i/o timeout", to_multiaddr(endpoint));
+    co_return fail(Code::Timeout, "{}: i/o timeout", dial_text(endpoint));
   }
   if (ec) {
-    co_return fail(Code::Unavailable, "dial {}: {}", to_multiaddr(endpoint), ec.message());
+    co_return fail(Code::Unavailable, "{}: connect: {}", dial_text(endpoint), go_words(ec));
   }
   co_return std::make_shared<TcpChannel>(std::move(*socket), std::move(total));
 }

@@ -102,7 +102,7 @@ void close_gently(p2p::StreamPtr stream);
 // PinInfos as they arrive on a call that was opened and asked.
 cluster::StreamPtr<api::PinInfo> remote_infos(ClientPtr client, ExchangePtr exchange,
                                               StopToken stop);
-Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_remote_blocks(ClientPtr client, PeerId peer,
-                                                                  StopToken stop);
+Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_block_stream(ClientPtr client, PeerId peer,
+                                                                 StopToken stop);
 
 }  // namespace ica::rpc

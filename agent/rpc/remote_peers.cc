@@ -272,19 +272,19 @@ Task<Result<cluster::PinInfos>> RemotePeers::recover_all(PeerId peer, StopToken 
                   encode(ServiceId{"Cluster", "RecoverAllLocal"}), std::move(stop));
 }
 
-Task<Result<api::RepoGc>> RemotePeers::repo_gc(PeerId peer, StopToken stop) {
-  return call<api::RepoGc>(impl_, std::move(peer), {"Cluster", "RepoGCLocal"}, Empty(),
-                           {Duration::zero(), impl_->options.max_garbage_answer}, std::move(stop));
-}
-
 Task<Result<ipfs::RepoStat>> RemotePeers::repo_stat(PeerId peer, Duration limit, StopToken stop) {
   return call<ipfs::RepoStat>(impl_, std::move(peer), {"IPFSConnector", "RepoStat"}, Empty(),
                               {limit, impl_->options.max_answer}, std::move(stop));
 }
 
+Task<Result<api::RepoGc>> RemotePeers::repo_gc(PeerId peer, StopToken stop) {
+  return call<api::RepoGc>(impl_, std::move(peer), {"Cluster", "RepoGCLocal"}, Empty(),
+                           {Duration::zero(), impl_->options.max_garbage_answer}, std::move(stop));
+}
+
 Task<Result<std::unique_ptr<ipfs::BlockSink>>> RemotePeers::block_stream(PeerId peer,
                                                                          StopToken stop) {
-  return open_remote_blocks(impl_, std::move(peer), std::move(stop));
+  return open_block_stream(impl_, std::move(peer), std::move(stop));
 }
 
 }  // namespace ica::rpc

@@ -50,8 +50,8 @@ class RemotePeers final : public cluster::PeerGroup {
                                              StopToken stop) override;
   Task<Result<api::PinInfo>> recover(PeerId peer, Cid cid, Duration limit, StopToken stop) override;
   Task<Result<cluster::PinInfos>> recover_all(PeerId peer, StopToken stop) override;
-  Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) override;
   Task<Result<ipfs::RepoStat>> repo_stat(PeerId peer, Duration limit, StopToken stop) override;
+  Task<Result<api::RepoGc>> repo_gc(PeerId peer, StopToken stop) override;
   Task<Result<std::unique_ptr<ipfs::BlockSink>>> block_stream(PeerId peer, StopToken stop) override;
 
   struct Impl;  // shared with the calls

@@ -78,19 +78,18 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
 
 // What a peer says while it takes blocks: nothing until the end, or why it stopped.
 struct Upload {
-  Upload(ClientPtr c, ExchangePtr e)
-      : client(std::move(c)), exchange(std::move(e)), answered(exchange->stream()->executor()) {}
-  const ClientPtr client;
+  explicit Upload(ExchangePtr e)
+      : exchange(std::move(e)), answered(exchange->stream()->executor()) {}
   const ExchangePtr exchange;
   Event answered;
   std::optional<Status> outcome;
-  Bytes out;  // ready to be sent
+  Bytes out;  // blocks that wait for a larger write
 };
 using UploadPtr = std::shared_ptr<Upload>;
 
-Task<Status> read_outcome(UploadPtr upload) {
+Task<Status> read_outcome(ClientPtr client, ExchangePtr exchange) {
   while (true) {
-    auto bytes = co_await upload->exchange->answer(upload->client->options.max_answer);
+    auto bytes = co_await exchange->answer(client->options.max_answer);
     if (!bytes) {
       co_return fail(std::move(bytes.error()));
     }
@@ -100,8 +99,8 @@ Task<Status> read_outcome(UploadPtr upload) {
   }
 }
 
-Task<void> wait_for_outcome(UploadPtr upload) {
-  Status outcome = co_await read_outcome(upload);
+Task<void> wait_for_outcome(ClientPtr client, UploadPtr upload) {
+  Status outcome = co_await read_outcome(client, upload->exchange);
   if (!outcome) {
     upload->exchange->stream()->reset();  // ends a write that nobody will read
   }
@@ -109,36 +108,27 @@ Task<void> wait_for_outcome(UploadPtr upload) {
   upload->answered.notify_all();
 }
 
-Task<Status> begin_upload(UploadPtr upload) {
-  upload->exchange->set_limit(Duration::zero());
-  spawn(upload->exchange->stream()->executor(), wait_for_outcome(upload), "rpc blocks");
-  upload->out = encode(ServiceId{"IPFSConnector", "BlockStream"});
-  co_return Status();
-}
-
-// What the peer said comes before what our own end of the stream made of it.
-Task<Status> failure(UploadPtr upload, Status sent) {
+// After a failed write: what the peer said before it stopped listening, if it said anything.
+Task<Status> give_up(ClientPtr client, UploadPtr upload, Status sent) {
   upload->exchange->stream()->reset();
   while (!upload->outcome) {
-    (void)co_await upload->answered.wait(upload->client->options.stall_limit);
+    (void)co_await upload->answered.wait(client->options.stall_limit);
   }
-  co_return *upload->outcome ? std::move(sent) : *upload->outcome;
+  co_return upload->outcome->has_value() ? sent : *upload->outcome;
 }
 
-Task<Status> send_out(UploadPtr upload) {
+Task<Status> write_out(ClientPtr client, UploadPtr upload) {
+  upload->exchange->set_limit(client->options.stall_limit);
   Bytes data;
   data.swap(upload->out);
-  upload->exchange->set_limit(upload->client->options.stall_limit);
-  Status sent = co_await upload->exchange->stream()->write(std::move(data));
-  upload->exchange->set_limit(Duration::zero());  // the next block may take its time
-  if (!sent) {
-    co_return co_await failure(upload, std::move(sent));
-  }
+  auto sent = co_await upload->exchange->stream()->write(std::move(data));
+  // The next block may take as long as its uploader likes.
+  upload->exchange->set_limit(Duration::zero());
   co_return sent;
 }
 
-Task<Status> send_block(UploadPtr upload, ipfs::BlockToPut block) {
-  if (upload->outcome && !*upload->outcome) {
+Task<Status> add_block(ClientPtr client, UploadPtr upload, ipfs::BlockToPut block) {
+  if (upload->outcome && !upload->outcome->has_value()) {
     co_return *upload->outcome;
   }
   const size_t size = block.data.size();
@@ -147,67 +137,64 @@ Task<Status> send_block(UploadPtr upload, ipfs::BlockToPut block) {
   if (upload->out.size() < kBlocksPerWrite) {
     co_return Status();
   }
-  co_return co_await send_out(upload);
+  const Status sent = co_await write_out(client, upload);
+  if (!sent) {
+    co_return co_await give_up(client, upload, sent);
+  }
+  co_return sent;
 }
 
-Task<Status> end_upload(UploadPtr upload) {
-  Status sent;
-  if (!upload->out.empty()) {
-    sent = co_await send_out(upload);
+Task<Status> end_blocks(ClientPtr client, UploadPtr upload) {
+  Status sent = co_await write_out(client, upload);
+  if (sent) {
+    sent = co_await upload->exchange->stream()->close_write();
   }
   if (!sent) {
-    co_return sent;
-  }
-  upload->exchange->set_limit(upload->client->options.stall_limit);
-  Status closed = co_await upload->exchange->stream()->close_write();
-  if (!closed) {
-    co_return co_await failure(upload, std::move(closed));
+    co_return co_await give_up(client, upload, sent);
   }
   while (!upload->outcome) {
-    (void)co_await upload->answered.wait(upload->client->options.stall_limit);
+    (void)co_await upload->answered.wait(client->options.stall_limit);
   }
   co_return *upload->outcome;
 }
 
 class RemoteBlocks final : public ipfs::BlockSink {
  public:
-  RemoteBlocks(UploadPtr upload, StopToken stop)
-      : upload_(std::move(upload)),
+  RemoteBlocks(ClientPtr client, UploadPtr upload, StopToken stop)
+      : client_(std::move(client)),
+        upload_(std::move(upload)),
         stop_(std::move(stop)),
         on_stop_(stop_, ResetStream{upload_->exchange->stream()}) {}
 
   ~RemoteBlocks() override {
-    const Executor executor = upload_->exchange->stream()->executor();
-    asio::post(executor, [upload = std::move(upload_)] {
-      if (!upload->outcome) {
-        upload->exchange->stream()->reset();
-      }
-    });
+    if (!finished_) {
+      ResetStream{upload_->exchange->stream()}();
+    }
   }
 
   Task<Status> write(ipfs::BlockToPut block) override {
-    Status sent = co_await on_executor(upload_->exchange->stream()->executor(),
-                                       send_block(upload_, std::move(block)));
-    co_return worded(std::move(sent));
+    return outcome_of(add_block(client_, upload_, std::move(block)), upload_, stop_);
   }
 
   Task<Status> finish() override {
-    Status done =
-        co_await on_executor(upload_->exchange->stream()->executor(), end_upload(upload_));
-    co_return worded(std::move(done));
+    finished_ = true;
+    return outcome_of(end_blocks(client_, upload_), upload_, stop_);
   }
 
  private:
-  Status worded(Status status) const {
-    if (!status) {
-      return fail(call_error(std::move(status.error()), stop_));
+  static Task<Status> outcome_of(Task<Status> task, UploadPtr upload, StopToken stop) {
+    auto outcome = co_await on_executor(upload->exchange->stream()->executor(), std::move(task));
+    if (!outcome) {
+      co_return fail(call_error(std::move(outcome.error()), stop));
     }
-    return status;
+    co_return Status();
   }
 
-  UploadPtr upload_;
+  const ClientPtr client_;
+  const UploadPtr upload_;
   const StopToken stop_;
   const std::stop_callback<ResetStream> on_stop_;
+  bool finished_ = false;
 };
 
 }  // namespace
@@ -217,21 +204,21 @@ cluster::StreamPtr<api::PinInfo> remote_infos(ClientPtr client, ExchangePtr exch
   return std::make_unique<RemoteInfos>(std::move(client), std::move(exchange), std::move(stop));
 }
 
-Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_remote_blocks(ClientPtr client, PeerId peer,
-                                                                  StopToken stop) {
+Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_block_stream(ClientPtr client, PeerId peer,
+                                                                 StopToken stop) {
   std::vector<std::string> protocols{std::string(api::kRpcProtocol)};
   auto exchange = co_await open_exchange(client, std::move(peer), std::move(protocols),
                                          client->options.dial_limit, stop);
   if (!exchange) {
     co_return fail(std::move(exchange.error()));
   }
-  auto upload = std::make_shared<Upload>(client, *exchange);
-  const Status begun =
-      co_await on_executor((*exchange)->stream()->executor(), begin_upload(upload));
-  if (!begun) {
-    co_return fail(begun.error());
-  }
-  co_return std::make_unique<RemoteBlocks>(std::move(upload), std::move(stop));
+  auto upload = std::make_shared<Upload>(*exchange);
+  const ServiceId method{"IPFSConnector", "BlockStream"};
+  upload->out = encode(method);
+  spawn((*exchange)->stream()->executor(), wait_for_outcome(client, upload), "rpc blocks");
+  std::unique_ptr<ipfs::BlockSink> sink =
+      std::make_unique<RemoteBlocks>(client, std::move(upload), std::move(stop));
+  co_return sink;
 }
 
 }  // namespace ica::rpc

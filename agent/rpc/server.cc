@@ -165,8 +165,10 @@ Task<void> Server::stop() {
     });
   }
   calls.clear();
+  // A method that waits for a hung Kubo ends with the connector; nobody waits for it here.
   constexpr auto kPoll = std::chrono::milliseconds(5);
-  while (stats().running > 0) {
+  constexpr int kPolls = 200;
+  for (int i = 0; i < kPolls && stats().running > 0; ++i) {
     (void)co_await sleep_for(kPoll);
   }
 }

