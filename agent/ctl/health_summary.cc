@@ -39,10 +39,13 @@ Task<int> run_health(Session& session, const Invocation&) {
   if (!unsettled) {
     co_return session.report(unsettled.error());
   }
-  const auto pins = co_await api.stream("GET", "/allocations",
-                                        [&summary](std::string_view) { summary.add_pin(); });
-  if (!pins) {
-    co_return session.report(pins.error());
+  const auto pinset = co_await api.call("GET", "/health/pinset");
+  if (!pinset || !summary.add_pinset(*pinset)) {
+    const auto pins = co_await api.stream("GET", "/allocations",
+                                          [&summary](std::string_view) { summary.add_pin(); });
+    if (!pins) {
+      co_return session.report(pins.error());
+    }
   }
   const Time now = Time::now();
   Console& console = session.console();

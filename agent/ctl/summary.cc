@@ -16,6 +16,8 @@ using Json = nlohmann::json;
 
 // Longer in the queue than any pin that makes progress.
 constexpr Duration kStuck = std::chrono::minutes(10);
+// Digests that peers told longer ago say nothing about now.
+constexpr std::chrono::seconds kFreshDigest{60};
 
 Json parse(std::string_view json) {
   return Json::parse(json, nullptr, false);
@@ -104,10 +106,24 @@ void Summary::add_unsettled(std::string_view json) {
   under_replicated_ += all ? 0 : 1;
 }
 
-void Summary::add_digest(std::string_view peer, std::string_view digest) {
-  if (!digest.empty()) {
-    digests_[std::string(peer)] = digest;
+bool Summary::add_pinset(std::string_view json) {
+  const Json own = parse(json);
+  if (text_of(own, "digest").empty()) {
+    return false;
   }
+  pins_ = static_cast<uint64_t>(std::max<int64_t>(number_of(own, "pins"), 0));
+  const auto add = [this](const Json& entry) {
+    const bool settled =
+        number_of(entry, "pending") == 0 && number_of(entry, "age_seconds") <= kFreshDigest.count();
+    digests_[text_of(entry, "peer")] = {text_of(entry, "digest"), settled};
+  };
+  add(own);
+  if (own.contains("peers") && own["peers"].is_array()) {
+    for (const Json& entry : own["peers"]) {
+      add(entry);
+    }
+  }
+  return true;
 }
 
 size_t Summary::unreachable() const {
@@ -120,9 +136,17 @@ Duration Summary::queue_age(Time now) const {
 }
 
 bool Summary::digests_agree() const {
-  return std::all_of(digests_.begin(), digests_.end(), [this](const auto& entry) {
-    return entry.second == digests_.begin()->second;
-  });
+  const Digest* first = nullptr;
+  for (const auto& [peer, digest] : digests_) {
+    if (!digest.settled) {
+      continue;
+    }
+    if (first != nullptr && first->value != digest.value) {
+      return false;
+    }
+    first = &digest;
+  }
+  return true;
 }
 
 std::vector<std::string> Summary::complaints(Time now) const {
@@ -189,7 +213,7 @@ std::string Summary::json(Time now) const {
   json.key("digests");
   json.begin_object();
   for (const auto& [peer, digest] : digests_) {
-    json.key(peer).string(digest);
+    json.key(peer).string(digest.value);
   }
   json.end_object();
   json.key("alerts");
@@ -229,7 +253,7 @@ std::string Summary::text(Time now, size_t width, bool colours) const {
                     : peer.ipfs_error.empty() ? "ok"
                                               : "no answer",
                     peer.free.empty() ? "-" : peer.free,
-                    digest == digests_.end() ? "-" : digest->second.substr(0, 12)});
+                    digest == digests_.end() ? "-" : digest->second.value});
   }
   out += table(rows, width);
 

@@ -23,10 +23,12 @@ class Summary {
   void add_alerts(std::string_view json);
   // A document of GET /pins with a filter that leaves out what is well.
   void add_unsettled(std::string_view json);
-  // A document of GET /allocations.
+  // A document of GET /allocations; for peers without the one below.
   void add_pin() { ++pins_; }
-  // One peer's digest of the pinset; unknown ones (Go peers have none) are not compared.
-  void add_digest(std::string_view peer, std::string_view digest);
+  // The document of GET /health/pinset, which only our peers have: number of pins, and the digest
+  // of each such peer. A digest that is out of date or of a peer that still catches up is not
+  // compared. False when it is no such document.
+  bool add_pinset(std::string_view json);
 
   // Whether nobody has to look at it: all peers answer, no errors, nothing stuck, digests agree.
   bool healthy(Time now) const;
@@ -55,7 +57,11 @@ class Summary {
   std::vector<Example> examples_;
   Time oldest_queued_;  // zero: nothing waits
   std::vector<std::string> alerts_;
-  std::map<std::string, std::string> digests_;
+  struct Digest {
+    std::string value;
+    bool settled = false;
+  };
+  std::map<std::string, Digest> digests_;  // by peer
 };
 
 }  // namespace ica::ctl

@@ -83,7 +83,7 @@ def test_manual_names_every_command_and_flag():
     assert "\\fB--replication-min\\fR" in text and "CLUSTER_CREDENTIALS" in text
     if shutil.which("groff"):
         done = subprocess.run(["groff", "-man", "-Tutf8", "-ww"], input=page, capture_output=True, text=True, check=True)
-        assert "SYNOPSIS" in done.stdout and not done.stderr, done.stderr
+        assert "SYNOPSIS" in re.sub(".\x08", "", done.stdout) and not done.stderr, done.stderr
 
 
 def test_health_and_watch(lab, flavour):

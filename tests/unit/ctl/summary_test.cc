@@ -76,13 +76,19 @@ TEST_CASE("summary: each kind of trouble is told with the next step") {
   CHECK(s.text(kNow, 0, false).find("1 alert:") != std::string::npos);
 
   s = well();
-  s.add_digest("12D3A", "aa");
-  s.add_digest("12D3B", "aa");
-  s.add_digest("12D3C", "");
+  REQUIRE(s.add_pinset(R"({"peer":"12D3A","digest":"00aa","pins":9,"pending":0,"peers":[
+      {"peer":"12D3B","digest":"00aa","pending":0,"age_seconds":3},
+      {"peer":"12D3C","digest":"00bb","pending":5,"age_seconds":3},
+      {"peer":"12D3D","digest":"00cc","pending":0,"age_seconds":300}]})"));
   CHECK(s.healthy(kNow));
+  CHECK(s.text(kNow, 0, false).find("Pins: 9,") != std::string::npos);
   CHECK(s.text(kNow, 0, false).find("Pinset digests: agree") != std::string::npos);
-  s.add_digest("12D3B", "bb");
+  CHECK(s.text(kNow, 0, false).find("pod-1  ok     ok    2.5 GB  00aa") != std::string::npos);
+  REQUIRE(s.add_pinset(R"({"peer":"12D3A","digest":"00aa","pins":9,"peers":[
+      {"peer":"12D3B","digest":"00bb","pending":0,"age_seconds":3}]})"));
   CHECK_FALSE(s.healthy(kNow));
+  CHECK_FALSE(s.add_pinset(R"({"code":404,"message":"not found"})"));
+  CHECK_FALSE(s.add_pinset(""));
 
   CHECK_FALSE(Summary().healthy(kNow));
 }
