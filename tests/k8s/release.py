@@ -88,6 +88,8 @@ def test_k4_k8_k90_install_until_ready(release):
 
 def test_k91_peers_see_each_other(release):
     kube.wait_seen()
+    for k in range(3):
+        wait_until(lambda k=k: kube.ctl(k, "peers ls", check=False).count("Sees 2 other peers") == 3, 60, f"peer {k} lists three peers that see two others", 1)
 
 
 def test_k173_a_file_added_at_pod_0_is_in_every_kubo(release):
@@ -277,7 +279,7 @@ def test_k161_rotate_the_secret(release):
     kube.write(release.values, VALUES % new)
     release.helm("upgrade")
     kube.wait_settled()
-    wait_until(lambda: kube.ctl(0, "peers ls", check=False).count("Sees 2 other peers") >= 2 or kube.ctl(0, "peers ls", check=False).count("|") >= 3, 180, "peers see each other again", 1)
+    kube.wait_seen(deadline=180)
     for cid in release.cids:
         kube.wait_pinned(cid)
 
