@@ -50,6 +50,26 @@ def test_objects_fit_the_schemas_of_kubernetes(version, tmp_path):
     assert done.returncode and "replicass" in done.stdout
 
 
+# What kube-score finds and we leave: each with its reason.
+ACCEPTED = (
+    "low user ID", "low group ID",  # 1000, as Kubo's and the reference's images have it
+    "ImagePullPolicy is not set to Always",  # tags are pinned
+    "Ephemeral Storage",  # /tmp has a size limit, and nothing else can be written
+    "(ipfs) The pod has a container with a writable root filesystem",  # as the guide has it
+    "v1/Pod: The pod does not have a matching NetworkPolicy",  # the pod of helm test
+    "batch/v1/CronJob: The pod does not have a matching NetworkPolicy", "CronJob: The pod does not have a matching NetworkPolicy",
+)
+
+
+def test_kube_score_of_the_production_values(tmp_path):
+    (tmp_path / "render.yaml").write_text(helm.render(files=("values-production.yaml",)).text)
+    done = subprocess.run([tools.tool_dir("kube-score") / "kube-score", "score", "-o", "ci", tmp_path / "render.yaml"],
+                          capture_output=True, text=True, check=False)
+    findings = [line for line in done.stdout.splitlines() if line.startswith(("[CRITICAL]", "[WARNING]"))]
+    assert "[OK]" in done.stdout
+    assert [f for f in findings if not any(word in f for word in ACCEPTED)] == []
+
+
 WRONG = [
     ({"replicaCount": "three"}, "/replicaCount"),
     ({"replicaCount": -1}, "/replicaCount"),

@@ -2,7 +2,9 @@
 import re
 import subprocess
 
-from harness import tools
+import yaml
+
+from harness import helm, tools
 
 PAGE = tools.ROOT / "docs/chart-rows.md"
 ROW = re.compile(r"^\| K(\d+) \| (.+?) \| (.+) \|$", re.M)
@@ -35,6 +37,23 @@ def test_rows_in_the_names_of_tests_lead_back():
 def test_readme_has_the_values_as_they_are():
     done = subprocess.run([tools.ROOT / "scripts/chart-docs", "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_pages_of_the_guide_name_values_and_commands_that_there_are():
+    values = yaml.safe_load((helm.CHART / "values.yaml").read_text())
+    known = subprocess.run([tools.our("ipfs-cluster-ctl"), "--help"], capture_output=True, text=True, check=True).stdout
+    for page in [*(tools.ROOT / "docs/operations").glob("*.md"), *(tools.ROOT / "docs/runbooks").glob("*.md")]:
+        text = page.read_text()
+        named = re.findall(r"--set(?:-string)? ([a-zA-Z.]+)=", text) + re.findall(r"`((?:cluster|ipfs|metrics|bootstrap|backup|drain|identity|velero)\.[a-zA-Z.]+)[:`]", text)
+        for key in named:
+            node = values
+            for part in key.split("."):
+                if node in ({}, None) or "type" in node:  # what Kubernetes defines
+                    break
+                assert part in node, (page.name, key)
+                node = node[part]
+        for command in re.findall(r"ipfs-cluster-ctl (?:--\S+ )*([a-z]+)", text):
+            assert re.search(rf"^ +{command}\b", known, re.M), (page.name, command)
 
 
 def test_pages_of_the_guide_link_to_what_there_is():

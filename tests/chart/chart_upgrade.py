@@ -75,7 +75,9 @@ def test_k146_p12_scaling_down_drains_first():
         env = {e["name"]: e["value"] for e in job["spec"]["template"]["spec"]["containers"][0]["env"]}
         assert (env["DRAIN_FROM"], env["DRAIN_TO"], env["DRAIN_NAME"]) == ("3", "5", "my-ipfs-cluster-cluster")
         assert not render("--is-upgrade", replicaCount=5).all("Job")
-        assert not render("--is-upgrade", replicaCount=7).all("Job")
+        back = render("--is-upgrade", replicaCount=7).one("Job")
+        assert back["metadata"]["annotations"]["helm.sh/hook"] == "post-upgrade"
+        assert back["spec"]["template"]["spec"]["containers"][0]["command"][-1] == "undrain"
         assert not render("--is-upgrade", drain={"enabled": False}).all("Job")
         assert not render().all("Job")
 

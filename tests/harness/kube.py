@@ -83,8 +83,8 @@ def wait_settled(replicas=3, deadline=300):
 def wait_seen(replicas=3, deadline=120):
     def seen():
         for k in range(replicas):
-            out = ctl(k, "peers ls", check=False)
-            if out.count(f"Sees {replicas - 1} other peers") != replicas:
+            out = ctl(k, "--enc=json id", check=False)
+            if not out.startswith("{") or len(documents(out)[0]["cluster_peers"]) != replicas:
                 return False
         return True
     wait_until(seen, deadline, f"{replicas} peers see each other", 1)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import kube
+from harness import kube, tools
 from harness.kube import CLUSTER, KUBO, NAMESPACE, RELEASE, sh
 from harness.wait import wait_until
 
@@ -88,6 +88,8 @@ def test_k4_k8_k90_install_until_ready(release):
 
 def test_k91_peers_see_each_other(release):
     kube.wait_seen()
+    for k in range(3):
+        wait_until(lambda k=k: kube.ctl(k, "peers ls", check=False).count("Sees 2 other peers") == 3, 60, f"peer {k} lists three peers that see two others", 1)
 
 
 def test_k173_a_file_added_at_pod_0_is_in_every_kubo(release):
@@ -140,6 +142,22 @@ COMMANDS = [
     ("helm lint . -f MY-VALUES", "0 chart"),
     ("helm template my-ipfs-cluster . -f MY-VALUES --debug", "StatefulSet"),
 ]
+# The operations guide's commands that only look, and need nothing that a plain release lacks.
+ABSENT = ("QmHash", "drill", "--previous", "virtualservice", "gateway", "/drain", "-drain", "kubectl top", "backup", "pinset.json", "port-forward", "tar ",
+          "rollout restart", "cat - ")
+
+
+def commands_of_the_guide():
+    found = []
+    for page in sorted((tools.ROOT / "docs/operations").glob("*.md")):
+        for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", page.read_text(), re.M | re.S):
+            for command in [] if language else block.replace("\\\n", " ").splitlines():
+                command = re.sub(r"\s+", " ", command.strip())
+                if re.match(r"kubectl (get|describe|logs|rollout status|exec) ", command) and not any(word in command for word in ABSENT):
+                    found.append(command)
+    return sorted(set(found))
+
+
 # Newer reference programs know `recover` alone.
 OURS_ONLY = ("pin recover",)
 
@@ -150,6 +168,13 @@ def test_k91_to_k109_commands_of_the_guide(release, command, prints):
         pytest.skip("a command of our client")
     out = sh(command.replace("CID", release.cids[0]).replace("MY-VALUES", str(release.values)), check=False)
     assert re.search(prints, out) and "error:" not in out.lower().split("\n")[0], out[-2000:]
+
+
+@pytest.mark.parametrize("command", commands_of_the_guide())
+def test_commands_of_the_operations_guide(release, command):
+    if release.flavor == "go" and "ipfs-cluster-agent" in command:
+        pytest.skip("a command of our program")
+    sh(command)
 
 
 @pytest.mark.parametrize("what,port,path,prints", [
@@ -254,7 +279,7 @@ def test_k161_rotate_the_secret(release):
     kube.write(release.values, VALUES % new)
     release.helm("upgrade")
     kube.wait_settled()
-    wait_until(lambda: kube.ctl(0, "peers ls", check=False).count("Sees 2 other peers") >= 2 or kube.ctl(0, "peers ls", check=False).count("|") >= 3, 180, "peers see each other again", 1)
+    kube.wait_seen(deadline=180)
     for cid in release.cids:
         kube.wait_pinned(cid)
 
