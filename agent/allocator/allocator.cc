@@ -167,7 +167,8 @@ Result<std::vector<PeerId>> allocate(const Request& request, const MetricsSet& m
   std::vector<PeerId> current;
   std::vector<PeerId> priority;
   std::vector<PeerId> candidates;
-  for (const PeerId& peer : complete_peers(metrics, allocate_by)) {
+  const std::vector<PeerId> complete = complete_peers(metrics, allocate_by);
+  for (const PeerId& peer : complete) {
     if (contains(request.excluded, peer) || (request.eligible && !request.eligible(peer))) {
       continue;
     }
@@ -176,9 +177,9 @@ Result<std::vector<PeerId>> allocate(const Request& request, const MetricsSet& m
     }
     (contains(request.priority, peer) ? priority : candidates).push_back(peer);
   }
-  const std::vector<PeerId> complete = complete_peers(metrics, allocate_by);
   for (const PeerId& peer : request.current) {
-    if (contains(complete, peer) && !contains(request.excluded, peer) &&
+    const bool valid = request.holds ? request.holds(peer) : contains(complete, peer);
+    if (valid && !contains(request.excluded, peer) && !contains(current, peer) &&
         (!request.eligible || request.eligible(peer))) {
       current.push_back(peer);
     }

@@ -29,6 +29,9 @@ struct Request {
   std::vector<PeerId> priority;  // asked for by the user; taken first among new peers
   std::vector<PeerId> excluded;
   std::function<bool(const PeerId&)> eligible;  // empty: everybody
+  // Whether a current peer counts as holding the pin, in place of having all metrics: a peer that
+  // takes no new pins still holds the old ones. Empty: the reference's rule.
+  std::function<bool(const PeerId&)> holds;
 };
 
 // The new allocations, empty for "everywhere". Current ones that are still valid are kept, also

@@ -17,7 +17,7 @@ Digest digest(const Bytes& data) {
 
 }  // namespace
 
-bool closest_of(const std::vector<PeerId>& peers, const PeerId& self, const Cid& cid) {
+size_t rank_of(const std::vector<PeerId>& peers, const PeerId& self, const Cid& cid) {
   const Digest target = digest(cid.bytes());
   auto distance = [&target](const PeerId& peer) {
     Digest d = digest(peer.bytes());
@@ -27,8 +27,13 @@ bool closest_of(const std::vector<PeerId>& peers, const PeerId& self, const Cid&
     return d;
   };
   const Digest own = distance(self);
-  return std::none_of(peers.begin(), peers.end(),
-                      [&](const PeerId& peer) { return peer != self && distance(peer) < own; });
+  return static_cast<size_t>(std::count_if(peers.begin(), peers.end(), [&](const PeerId& peer) {
+    return peer != self && distance(peer) < own;
+  }));
+}
+
+bool closest_of(const std::vector<PeerId>& peers, const PeerId& self, const Cid& cid) {
+  return rank_of(peers, self, cid) == 0;
 }
 
 }  // namespace ica::cluster

@@ -21,10 +21,19 @@ inline constexpr std::string_view kNotPinned = "pin is not part of the pinset";
 inline constexpr std::string_view kFollower =
     "this peer is configured to be in follower mode. Write operations are disabled";
 
+class EventLog;
+class Orchestrator;
+
 // Builds the DAG of an upload; adder::add in the daemon.
 using Importer =
     std::function<Task<Result<Cid>>(adder::AddOptions, adder::PartSource&, adder::AddTarget&,
                                     adder::OutputSink&, Executor, StopToken)>;
+
+struct PinRange {
+  uint64_t types = ~uint64_t{0};    // a mask of api::PinType
+  Cid after;                        // pins behind it; undefined: all
+  std::optional<std::string> name;  // found by the index of names
+};
 
 // What the use cases are made of. Everything must outlive the Cluster.
 struct Parts {
@@ -42,6 +51,10 @@ struct Parts {
   std::function<store::SnapshotPtr()> snapshot;
   // Null: what the configuration says.
   std::shared_ptr<const Trust> trust;
+  // Where orders to peers survive a restart; null: nowhere.
+  store::Store* store = nullptr;
+  // What happened to pins, for GET /events; null: not kept.
+  EventLog* events = nullptr;
 };
 
 // The use cases of a cluster peer: what each API does, whatever the protocol it came by. Answers
@@ -65,9 +78,13 @@ class Cluster {
   Task<Result<api::Pin>> unpin(Cid cid, StopToken stop);
   Task<Result<api::Pin>> unpin_path(std::string path, StopToken stop);
   Result<api::Pin> pin_get(const Cid& cid) const;
-  // Pins of the types in the mask, in key order, from one snapshot.
-  StreamPtr<api::Pin> pins(uint64_t types, StopToken stop);
-  // Removes expired pins that this peer is the one to remove; how many.
+  // Pins in a range, in key order, from one snapshot.
+  StreamPtr<api::Pin> pins(PinRange range, StopToken stop);
+  StreamPtr<api::Pin> pins(uint64_t types, StopToken stop) {
+    return pins(PinRange{types, {}, {}}, std::move(stop));
+  }
+  // Removes expired pins that this peer is the one to remove, or those that were nearer to have
+  // not; how many. Reads the index of expiries only.
   Task<Result<size_t>> remove_expired(StopToken stop);
 
   // --- status (status.cc)
@@ -80,6 +97,8 @@ class Cluster {
   Task<Result<api::GlobalPinInfo>> recover_local(Cid cid, StopToken stop);
   StreamPtr<api::GlobalPinInfo> recover_all(StopToken stop);
   StreamPtr<api::GlobalPinInfo> recover_all_local(StopToken stop);
+  // What this peer knows of its own part beyond the reference's fields.
+  Result<tracker::LocalStatus> own_detail(const Cid& cid) const;
   // What this peer answers to another one.
   Task<Result<api::PinInfo>> own_status(Cid cid, StopToken stop);
   StreamPtr<api::PinInfo> own_status_all(api::StatusFilter filter, StopToken stop);  // sorted
@@ -92,6 +111,8 @@ class Cluster {
   // Peers with a fresh ping and this one, by ID.
   std::vector<PeerId> members() const;
   bool trusted(const PeerId& peer) const;
+  // As its last ping told; empty for a peer never heard of.
+  std::string peername(const PeerId& peer) const;
   Task<Result<api::GlobalRepoGc>> repo_gc(StopToken stop);
   Task<Result<api::GlobalRepoGc>> repo_gc_local(StopToken stop);
   Task<Result<api::ConnectGraph>> connect_graph(StopToken stop);
@@ -103,6 +124,14 @@ class Cluster {
   // --- adding content (add.cc)
   Task<Result<Cid>> add(adder::AddOptions options, adder::PartSource& parts,
                         adder::OutputSink& output, StopToken stop);
+
+  // What happened to pins; null when it is not kept.
+  EventLog* events() const;
+
+  // --- orchestration: lost peers, drain, rebalance (orchestrator.h)
+  Orchestrator& orchestrator();
+  // Whether this peer may let go of a copy that others are to hold now; for the tracker.
+  std::function<Task<bool>(Cid, StopToken)> release_gate() const;
 
   struct Core;  // shared with what outlives a call: streams and add targets
 

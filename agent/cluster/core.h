@@ -4,6 +4,9 @@
 #include <algorithm>
 
 #include "agent/cluster/cluster.h"
+#include "agent/cluster/moves.h"
+#include "agent/cluster/orchestrator.h"
+#include "agent/cluster/peer_states.h"
 #include "common/base/offload.h"
 
 namespace ica::cluster {
@@ -11,12 +14,19 @@ namespace ica::cluster {
 struct Cluster::Core {
   explicit Core(Parts p) : parts(std::move(p)) {}
   const Parts parts;
+  PeerStates states;
+  std::unique_ptr<Orchestrator> orchestrator;  // as long as the Cluster
 
   const config::Cluster& cluster() const { return parts.config.cluster; }
   Time now() const { return parts.clock.now(); }
   store::SnapshotPtr snapshot() const { return parts.snapshot ? parts.snapshot() : nullptr; }
   std::vector<PeerId> members() const;
   bool trusted(const PeerId& peer) const;
+  // Peers to which this one gives no new pins.
+  bool closed(const PeerId& peer) const { return states.mode_of(peer) != PeerMode::Active; }
+  ClusterView view() const;
+  // By pin_only_on_trusted_peers and its opposite; empty: everybody.
+  std::function<bool(const PeerId&)> eligible() const;
   // The pin, or NotFound. A point read: it comes from memory or one block of disk.
   Result<api::Pin> pin_get(const Cid& cid) const;
   // Name and Kubo of any peer, as its last ping told.

@@ -210,8 +210,18 @@ bool Cluster::Core::trusted(const PeerId& peer) const {
          std::find(trust.peers.begin(), trust.peers.end(), peer) != trust.peers.end();
 }
 
-Cluster::Cluster(Parts parts) : core_(std::make_shared<Core>(std::move(parts))) {}
-Cluster::~Cluster() = default;
+Cluster::Cluster(Parts parts) : core_(std::make_shared<Core>(std::move(parts))) {
+  core_->orchestrator = std::make_unique<Orchestrator>(*core_);
+}
+
+// What outlives it (streams, uploads) keeps the core, and nothing in there orchestrates.
+Cluster::~Cluster() {
+  core_->orchestrator.reset();
+}
+
+Orchestrator& Cluster::orchestrator() {
+  return *core_->orchestrator;
+}
 
 const PeerId& Cluster::self() const {
   return core_->parts.self;
@@ -245,6 +255,11 @@ bool Cluster::trusted(const PeerId& peer) const {
   return core_->trusted(peer);
 }
 
+std::string Cluster::peername(const PeerId& peer) const {
+  return peer == core_->parts.self ? core_->cluster().peername
+                                   : core_->parts.monitor.ping_of(peer).peername;
+}
+
 Task<Result<api::GlobalRepoGc>> Cluster::repo_gc(StopToken stop) {
   return repo_gc_in(core_, std::move(stop));
 }
@@ -257,8 +272,15 @@ Task<Result<api::ConnectGraph>> Cluster::connect_graph(StopToken stop) {
   return connect_graph_in(core_, std::move(stop));
 }
 
+EventLog* Cluster::events() const {
+  return core_->parts.events;
+}
+
 std::vector<api::Alert> Cluster::alerts() const {
-  return core_->parts.monitor.alerts();
+  // Where agents tell each other their part is no business of the API's users.
+  std::vector<api::Alert> out = core_->parts.monitor.alerts();
+  std::erase_if(out, [](const api::Alert& alert) { return alert.metric.name == kAgentMetric; });
+  return out;
 }
 
 std::vector<api::Metric> Cluster::metrics(std::string_view name) const {
@@ -266,7 +288,9 @@ std::vector<api::Metric> Cluster::metrics(std::string_view name) const {
 }
 
 std::vector<std::string> Cluster::metric_names() const {
-  return core_->parts.monitor.names();
+  std::vector<std::string> out = core_->parts.monitor.names();
+  std::erase(out, kAgentMetric);
+  return out;
 }
 
 std::map<std::string, api::Bandwidth> Cluster::bandwidth() const {

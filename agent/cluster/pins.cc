@@ -12,8 +12,12 @@ constexpr size_t kPage = 512;
 
 class PinStream final : public Stream<api::Pin> {
  public:
-  PinStream(CorePtr core, uint64_t types, StopToken stop)
-      : core_(std::move(core)), types_(types), stop_(std::move(stop)) {}
+  PinStream(CorePtr core, PinRange range, StopToken stop)
+      : core_(std::move(core)),
+        types_(range.types),
+        name_(std::move(range.name)),
+        stop_(std::move(stop)),
+        after_(std::move(range.after)) {}
 
   Task<Result<std::vector<api::Pin>>> next() override {
     while (!done_) {
@@ -24,7 +28,8 @@ class PinStream final : public Stream<api::Pin> {
         snapshot_ = core_->snapshot();
         started_ = true;
       }
-      CO_TRY(auto page, co_await read_page(core_, after_, limit_, snapshot_));
+      Page read = co_await read_page(core_, name_, after_, limit_, snapshot_);
+      CO_TRY(auto page, std::move(read));
       limit_ = kPage;
       if (page.empty()) {
         done_ = true;
@@ -44,15 +49,31 @@ class PinStream final : public Stream<api::Pin> {
 
  private:
   using Page = Result<std::vector<api::Pin>>;
-  static Task<Page> read_page(CorePtr core, Cid after, size_t limit, store::SnapshotPtr snapshot) {
-    auto read = [core, after = std::move(after), limit, snapshot = std::move(snapshot)] {
-      return core->parts.pinset.page(after, limit, snapshot);
+  static Task<Page> read_page(CorePtr core, std::optional<std::string> name, Cid after,
+                              size_t limit, store::SnapshotPtr snapshot) {
+    auto read = [core, name = std::move(name), after = std::move(after), limit,
+                 snapshot = std::move(snapshot)]() -> Page {
+      const crdt::Pinset& pinset = core->parts.pinset;
+      if (!name) {
+        return pinset.page(after, limit, snapshot);
+      }
+      std::vector<api::Pin> out;
+      TRY(const auto cids, pinset.named(*name, after, limit, snapshot));
+      for (const Cid& cid : cids) {
+        TRY(auto pin, pinset.get(cid, snapshot));
+        if (!pin) {
+          return fail(Code::Corrupt, "the index of names holds {}, the pinset does not", cid);
+        }
+        out.push_back(std::move(*pin));
+      }
+      return out;
     };
     co_return co_await run_on(core->parts.disk, std::move(read));
   }
 
   const CorePtr core_;
   const uint64_t types_;
+  const std::optional<std::string> name_;
   const StopToken stop_;
   store::SnapshotPtr snapshot_;
   Cid after_;
@@ -201,6 +222,8 @@ Task<Result<api::Pin>> unpin_path_in(CorePtr core, std::string path, StopToken s
 
 Task<Result<size_t>> remove_expired_in(CorePtr core, StopToken stop) {
   constexpr size_t kAtOnce = 1000;
+  // The nearest trusted peer acts first; each further one gives those before it so long.
+  constexpr Duration kExpiryStep = std::chrono::seconds(30);
   size_t removed = 0;
   if (core->cluster().follower_mode) {
     co_return removed;
@@ -217,7 +240,12 @@ Task<Result<size_t>> remove_expired_in(CorePtr core, StopToken stop) {
     if (stop.stop_requested()) {
       break;
     }
-    if (!closest_of(trusted, core->parts.self, cid)) {
+    const auto found = core->pin_get(cid);
+    if (!found) {
+      continue;  // somebody was faster
+    }
+    const Duration late = core->now().since(found->options.expire_at);
+    if (late < kExpiryStep * static_cast<int64_t>(rank_of(trusted, core->parts.self, cid))) {
       continue;
     }
     auto pin = co_await unpin_in(core, cid, stop);
@@ -239,6 +267,16 @@ Result<api::Pin> Cluster::Core::pin_get(const Cid& cid) const {
     return fail(Code::NotFound, "{}", kNotPinned);
   }
   return std::move(*found);
+}
+
+std::function<bool(const PeerId&)> Cluster::Core::eligible() const {
+  if (cluster().pin_only_on_trusted_peers) {
+    return [this](const PeerId& peer) { return trusted(peer); };
+  }
+  if (cluster().pin_only_on_untrusted_peers) {
+    return [this](const PeerId& peer) { return !trusted(peer); };
+  }
+  return nullptr;
 }
 
 Status set_replication(const config::Cluster& settings, api::Pin& pin) {
@@ -266,11 +304,11 @@ Result<std::vector<PeerId>> allocate(const Cluster::Core& core, const api::Pin& 
   if (existing != nullptr) {
     request.current = existing->allocations.items;
   }
-  if (core.cluster().pin_only_on_trusted_peers) {
-    request.eligible = [&core](const PeerId& peer) { return core.trusted(peer); };
-  } else if (core.cluster().pin_only_on_untrusted_peers) {
-    request.eligible = [&core](const PeerId& peer) { return !core.trusted(peer); };
-  }
+  // A closed peer keeps what it has and gets nothing new.
+  request.eligible = [&core, allowed = core.eligible(), existing](const PeerId& peer) {
+    return (!allowed || allowed(peer)) &&
+           (!core.closed(peer) || (existing != nullptr && existing->allocated_to(peer)));
+  };
   allocator::MetricsSet metrics;
   if (!pin.everywhere()) {
     const std::vector<PeerId> members = core.members();
@@ -307,6 +345,9 @@ Task<Result<api::Pin>> pin_in(CorePtr core, api::Pin pin) {
     CO_TRY(pin.allocations.items, allocate(*core, pin, before));
   }
   pin.allocations.present = true;
+  if (before != nullptr && api::encode_pin(*before) == api::encode_pin(pin)) {
+    co_return pin;  // said already, within this second
+  }
   CO_TRY_VOID(co_await core->parts.pinset.put(pin));
   co_return pin;
 }
@@ -332,8 +373,8 @@ Result<api::Pin> Cluster::pin_get(const Cid& cid) const {
   return core_->pin_get(cid);
 }
 
-StreamPtr<api::Pin> Cluster::pins(uint64_t types, StopToken stop) {
-  return std::make_unique<PinStream>(core_, types, std::move(stop));
+StreamPtr<api::Pin> Cluster::pins(PinRange range, StopToken stop) {
+  return std::make_unique<PinStream>(core_, std::move(range), std::move(stop));
 }
 
 Task<Result<size_t>> Cluster::remove_expired(StopToken stop) {

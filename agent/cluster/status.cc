@@ -477,6 +477,11 @@ api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked) const {
   return out;
 }
 
+Result<tracker::LocalStatus> Cluster::own_detail(const Cid& cid) const {
+  TRY(auto tracked, core_->parts.tracker.status(cid));
+  return std::move(tracked.local);
+}
+
 Task<Result<api::GlobalPinInfo>> Cluster::status(Cid cid, StopToken stop) {
   return ask_members(core_, Question::Status, std::move(cid), std::move(stop));
 }

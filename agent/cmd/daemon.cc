@@ -125,7 +125,9 @@ Status Daemon::Parts::start_cluster() {
                        .importer = adder::add,
                        .disk = runtime.disk(),
                        .snapshot = [this] { return state.store->snapshot(); },
-                       .trust = trust};
+                       .trust = trust,
+                       .store = state.store.get(),
+                       .events = state.events.get()};
   cluster = std::make_unique<cluster::Cluster>(parts);
   background = std::make_unique<cluster::Background>(
       parts, *cluster, [this](const api::Metric& metric) { network->publish(metric); });

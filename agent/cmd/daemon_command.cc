@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "agent/cmd/command.h"
 #include "agent/cmd/daemon.h"
@@ -17,6 +18,8 @@ namespace ica::cmd {
 namespace {
 
 constexpr std::string_view kComponent = "service";
+// How often the settings' files are looked at.
+constexpr std::chrono::seconds kWatch{5};
 
 constexpr cli::FlagSpec kFlags[] = {
     {.names = "upgrade, u", .usage = "run state migrations before starting (deprecated/unused)"},
@@ -115,11 +118,14 @@ Status apply_log_settings(const Invocation& in, const config::Config& config) {
 // Signals on the main thread, so that the second one is heard whatever the others do.
 class Signals {
  public:
-  Signals(const Invocation& in, Daemon& daemon) : in_(in), daemon_(daemon) {}
+  // `watched`: files besides service.json and the secrets' that are read again when they change.
+  Signals(const Invocation& in, Daemon& daemon, std::vector<std::filesystem::path> watched)
+      : in_(in), daemon_(daemon), watched_(std::move(watched)), seen_(fingerprint()) {}
 
   // Returns when the first signal to end came.
   void wait() {
     listen();
+    watch();
     context_.run();
   }
   // From now on a signal ends the process.
@@ -142,8 +148,49 @@ class Signals {
         listen();
         return;
       }
+      timer_.cancel();
       log_info(kComponent, "received signal {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
     });
+  }
+
+  // Files that are changed in place, as Kubernetes does with secrets, are as good as a signal.
+  void watch() {
+    timer_.expires_after(kWatch);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) {
+        return;
+      }
+      if (std::string now = fingerprint(); now != seen_) {
+        seen_ = std::move(now);
+        log_info(kComponent, "the settings' files have changed");
+        reload();
+      }
+      watch();
+    });
+  }
+
+  // Time, size and inode of every file that settings come from; links are followed.
+  std::string fingerprint() const {
+    std::vector<std::filesystem::path> files = {in_.folder / "service.json"};
+    for (const auto& [name, value] : in_.environment) {
+      if (name.starts_with("CLUSTER_") && name.ends_with("_FILE")) {
+        files.emplace_back(value);
+      }
+    }
+    for (const auto& file : watched_) {
+      files.push_back(file);
+    }
+    std::string out;
+    for (const auto& file : files) {
+      struct stat info {};
+      if (::stat(file.c_str(), &info) == 0) {
+        out += fmt::format("{}.{}:{}:{};", info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                           static_cast<int64_t>(info.st_size), info.st_ino);
+      } else {
+        out += "-;";
+      }
+    }
+    return out;
   }
 
   void reload() {
@@ -166,7 +213,10 @@ class Signals {
 
   const Invocation& in_;
   Daemon& daemon_;
+  const std::vector<std::filesystem::path> watched_;
+  std::string seen_;
   asio::io_context context_{1};
+  asio::steady_timer timer_{context_};
   asio::signal_set signals_{context_, SIGINT, SIGTERM, SIGHUP};
 };
 
@@ -199,11 +249,19 @@ int run_daemon(const Invocation& in) {
   }
   log_info(kComponent, "{}: folder {}, peer ID {}", in.program, in.folder.string(), identity->id);
 
+  std::vector<std::filesystem::path> watched;
+  for (const auto* api : {&loaded->config.rest_api, &loaded->config.pinsvc_api}) {
+    for (const std::string& file : {api->ssl_cert_file, api->ssl_key_file}) {
+      if (!file.empty()) {
+        watched.push_back(loaded->config.resolve(file));
+      }
+    }
+  }
   auto daemon = Daemon::start(std::move(loaded->config), std::move(*identity));
   if (!daemon) {
     return report("starting cluster", daemon.error());
   }
-  Signals(in, **daemon).wait();
+  Signals(in, **daemon, std::move(watched)).wait();
   Signals::quit_on_next();
   log_info("cluster", "shutting down Cluster");
   notify_service_manager("STOPPING=1");

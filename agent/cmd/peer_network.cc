@@ -20,12 +20,22 @@ constexpr Duration kIntroductions = std::chrono::seconds(30);
 constexpr Duration kBootstrapRetryMin = std::chrono::seconds(1);
 constexpr Duration kBootstrapRetryMax = std::chrono::seconds(30);
 
+// The first one is dialled with, all are accepted. None: an open network.
+std::vector<Bytes> secrets_of(const config::Cluster& settings) {
+  std::vector<Bytes> out;
+  if (!settings.secret.empty()) {
+    out.push_back(settings.secret);
+    if (!settings.secret_old.empty() && settings.secret_old != settings.secret) {
+      out.push_back(settings.secret_old);
+    }
+  }
+  return out;
+}
+
 p2p::HostOptions host_options(const PeerNetwork::Needs& needs) {
   const config::Cluster& c = needs.config.cluster;
   p2p::HostOptions options(needs.identity.key);
-  if (!c.secret.empty()) {
-    options.secrets.push_back(c.secret);
-  }
+  options.secrets = secrets_of(c);
   options.listen = c.listen_multiaddress;
   options.announce = c.announce_multiaddress;
   options.no_announce = c.no_announce_multiaddress;
@@ -292,6 +302,10 @@ void PeerNetwork::publish(const api::Metric& metric) {
 
 void PeerNetwork::reload(const config::Config& config) {
   impl_->needs.trust->set(config.crdt.trusted_peers);
+  // Whether the network is private at all is not changed while it runs.
+  if (!config.cluster.secret.empty() && !impl_->needs.config.cluster.secret.empty()) {
+    impl_->host.set_secrets(secrets_of(config.cluster));
+  }
 }
 
 Task<void> PeerNetwork::stop() {

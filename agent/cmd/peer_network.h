@@ -48,7 +48,7 @@ class PeerNetwork {
   Status start(cluster::Cluster& cluster);
   // A metric of ours, to the others.
   void publish(const api::Metric& metric);
-  // New trusted peers; the rest of `config` is not looked at.
+  // New trusted peers and secrets; the rest of `config` is not looked at.
   void reload(const config::Config& config);
   // Ends calls, streams and connections, writes the peerstore file. Takes less than a second.
   Task<void> stop();

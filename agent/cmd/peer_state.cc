@@ -29,6 +29,7 @@ tracker::PinTrackerOptions tracker_options(const config::Config& config, const P
   options.retry.priority_max_retries =
       static_cast<uint32_t>(config.tracker.priority_pin_max_retries);
   options.retry.max_delay = config.cluster.pin_recover_interval;
+  options.surplus_delay = config.agent.surplus_delay;
   return options;
 }
 
@@ -52,6 +53,11 @@ Status PeerState::open(const std::filesystem::path& folder, const config::Config
                                 *store, *pinset, connector, clock)
           .context("creating PinTracker"));
   pinset->observe(*tracker);
+  if (config.agent.max_events > 0) {
+    TRY(events,
+        cluster::EventLog::open(*store, clock, static_cast<uint64_t>(config.agent.max_events)));
+    pinset->observe(*events);
+  }
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "agent/cluster/event_log.h"
 #include "agent/cmd/runtime.h"
 #include "agent/config/identity.h"
 #include "agent/crdt/local_pinset.h"
@@ -19,6 +20,7 @@ struct PeerState {
   std::unique_ptr<crdt::LocalPinset> pinset;
   std::shared_ptr<ipfs::HttpConnector> connector;
   std::shared_ptr<tracker::PinTracker> tracker;  // observes the pinset, not started
+  std::unique_ptr<cluster::EventLog> events;     // as well; null when none are kept
 
   // `folder` is that of the database. Errors name the part, in the reference's words.
   Status open(const std::filesystem::path& folder, const config::Config& config, const PeerId& self,

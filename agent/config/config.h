@@ -46,6 +46,7 @@ struct Cluster {
   Cluster();
   std::string peername;  // default: the host's name
   Bytes secret;          // 32 bytes, or empty: a network without protection
+  Bytes secret_old;      // ours: accepted beside `secret` while it is exchanged
   bool leave_on_shutdown = false;
   Addresses listen_multiaddress;
   Addresses announce_multiaddress;
@@ -64,7 +65,7 @@ struct Cluster {
   Duration mdns_interval = std::chrono::seconds(10);  // 0: no mDNS
   bool pin_only_on_trusted_peers = false;
   bool pin_only_on_untrusted_peers = false;
-  bool disable_repinning = true;
+  bool disable_repinning = false;  // the reference writes true
   bool follower_mode = false;
   std::string peerstore_file = "peerstore";  // relative to the folder
   Addresses peer_addresses;
@@ -209,6 +210,14 @@ struct Agent {
   Strings bootstrap_dns;            // names whose addresses are all dialled
   std::string log_format = "text";  // or "json"
   std::string log_level = "info";   // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
+  Duration repin_grace = std::chrono::minutes(5);
+  int repin_rate = 5000;  // pins a second; 0: no limit
+  int move_rate = 100;    // as well, of drain and rebalance
+  Duration surplus_delay = std::chrono::minutes(1);
+  int disk_high_percent = 95;  // 0: no guard
+  int disk_low_percent = 90;
+  std::string disk_path;  // empty: only what Kubo says
+  int max_events = 100'000;
 };
 
 struct Config {

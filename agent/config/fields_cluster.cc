@@ -14,6 +14,15 @@ constexpr Field kCluster[] = {
          "Pre-shared key of the cluster's private network, 32 bytes as 64 hex digits; made by "
          "`init`. All peers need the same one. Empty: the network is open to everybody.",
      .secret = true},
+    {.key = "secret_old",
+     .ref = ICA_REF_AS(HexSecret, cluster.secret_old),
+     .absent = Absent::Zero,
+     .write = Write::UnlessDefault,
+     .meaning =
+         "A second secret that is accepted from other agents while `secret` is exchanged, never "
+         "used for dialling; read again on SIGHUP. The reference knows one secret only.",
+     .secret = true,
+     .ours = true},
     {.key = "leave_on_shutdown",
      .ref = ICA_REF(cluster.leave_on_shutdown),
      .absent = Absent::Zero,
@@ -155,7 +164,9 @@ constexpr Field kCluster[] = {
     {.key = "disable_repinning",
      .ref = ICA_REF(cluster.disable_repinning),
      .absent = Absent::Zero,
-     .meaning = "Leave pins where they are when a peer goes away."},
+     .meaning =
+         "Do not give the pins of a peer that is gone to other peers. The reference writes true; "
+         "`init` of this agent writes false, and a file that says true is obeyed."},
     {.key = "follower_mode",
      .ref = ICA_REF(cluster.follower_mode),
      .absent = Absent::Zero,

@@ -225,12 +225,80 @@ constexpr Field kAgent[] = {
          "Log levels, as in IPFS_CLUSTER_LOG_LEVEL, which goes before it, as --loglevel does. "
          "Read again on SIGHUP.",
      .ours = true},
+    {.key = "repin_grace",
+     .ref = ICA_REF(agent.repin_grace),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.repin_grace is invalid",
+     .meaning =
+         "How long a peer must be missed before its pins that are below their minimum get new "
+         "places. Counted from when its last ping ran out. Longer than a reboot, so that one "
+         "moves nothing.",
+     .ours = true},
+    {.key = "repin_rate",
+     .ref = ICA_REF(agent.repin_rate),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.repin_rate is invalid",
+     .meaning = "Most pins a second that this peer gives new places. 0: no limit.",
+     .ours = true},
+    {.key = "move_rate",
+     .ref = ICA_REF(agent.move_rate),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.move_rate is invalid",
+     .meaning = "Most pins a second that this peer moves for a drain or a rebalance. 0: no limit.",
+     .ours = true},
+    {.key = "surplus_delay",
+     .ref = ICA_REF(agent.surplus_delay),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.surplus_delay is invalid",
+     .meaning =
+         "How long this peer keeps a pin that was given to others. After that it is let go when "
+         "the others say that they hold it, not before.",
+     .ours = true},
+    {.key = "disk_high_percent",
+     .ref = ICA_REF(agent.disk_high_percent),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.disk_high_percent is invalid",
+     .meaning =
+         "When Kubo's repository uses this share of its limit (or its disk is this full), no pin "
+         "is started and no free space is told to the others. 0: no guard.",
+     .ours = true},
+    {.key = "disk_low_percent",
+     .ref = ICA_REF(agent.disk_low_percent),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.disk_low_percent is invalid",
+     .meaning = "The share below which pinning goes on again.",
+     .ours = true},
+    {.key = "disk_path",
+     .ref = ICA_REF(agent.disk_path),
+     .write = Write::UnlessDefault,
+     .meaning =
+         "A path on Kubo's disk as this agent sees it. Given, the free space told is the smaller "
+         "one of Kubo's limit and the file system.",
+     .ours = true},
+    {.key = "max_events",
+     .ref = ICA_REF(agent.max_events),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.max_events is invalid",
+     .meaning = "Events kept for GET /events, the oldest go first. 0: none.",
+     .ours = true},
 };
 
 Status check_agent(const Config& c) {
   constexpr uint64_t kSmallest = 8 << 20;
   if (c.agent.memory_budget < kSmallest) {
     return fail(Code::InvalidArgument, "agent.memory_budget must be at least {}", kSmallest);
+  }
+  if (c.agent.disk_high_percent > 100 || c.agent.disk_low_percent > c.agent.disk_high_percent) {
+    return fail(Code::InvalidArgument,
+                "agent.disk_low_percent must not be above agent.disk_high_percent, nor that above "
+                "100");
   }
   return {};
 }

@@ -21,7 +21,8 @@ using Done = std::function<void(Result<bool>)>;
 
 struct Operation {
   Cid cid;
-  std::optional<Bytes> value;  // nothing: remove
+  std::optional<Bytes> value;     // nothing: remove
+  std::optional<Bytes> expected;  // only over this value
   Done done;
 };
 
@@ -48,7 +49,26 @@ struct LocalPinset::Impl : std::enable_shared_from_this<Impl> {
   std::vector<Operation> take();
   void drain();
   Result<std::vector<bool>> commit(const std::vector<Operation>& group);
+
+  // What the operations of a group so far come to, by CID.
+  struct Net {
+    size_t op = 0;
+    bool present = false;
+  };
+  using Nets = std::unordered_map<Cid, Net>;
+  Result<bool> still_stands(const Operation& operation, const Nets& nets,
+                            const std::vector<LocalOp>& ops) const;
 };
+
+// Compared as pins, since other writers may encode the same pin in other bytes.
+Result<bool> LocalPinset::Impl::still_stands(const Operation& operation, const Nets& nets,
+                                             const std::vector<LocalOp>& ops) const {
+  if (const auto net = nets.find(operation.cid); net != nets.end()) {
+    return ops[net->second.op].value == operation.expected;
+  }
+  TRY(const auto pin, replica.get(operation.cid, nullptr));
+  return pin && api::encode_pin(*pin) == *operation.expected;
+}
 
 void LocalPinset::Impl::enqueue(Operation operation) {
   Done refuse;
@@ -107,15 +127,18 @@ std::vector<Operation> LocalPinset::Impl::take() {
 // The last operation on a CID in the group decides; each one's answer is what it would have been
 // alone.
 Result<std::vector<bool>> LocalPinset::Impl::commit(const std::vector<Operation>& group) {
-  struct Net {
-    size_t op = 0;
-    bool present = false;
-  };
   std::vector<LocalOp> ops;
-  std::unordered_map<Cid, Net> nets;
+  Nets nets;
   std::vector<bool> answers;
   answers.reserve(group.size());
   for (const auto& operation : group) {
+    if (operation.expected) {
+      TRY(const bool stands, still_stands(operation, nets, ops));
+      if (!stands) {
+        answers.push_back(false);
+        continue;
+      }
+    }
     auto [it, first] = nets.try_emplace(operation.cid);
     Net& net = it->second;
     if (first) {
@@ -189,17 +212,34 @@ LocalPinset::~LocalPinset() {
   close();
 }
 
-Task<Status> LocalPinset::put(api::Pin pin) {
+namespace {
+
+Result<Operation> put_operation(const api::Pin& pin) {
   Operation operation;
   operation.cid = pin.cid;
   operation.value = api::encode_pin(pin);
   if (!pin.cid.defined()) {
-    co_return fail(Code::InvalidArgument, "a pin without a CID");
+    return fail(Code::InvalidArgument, "a pin without a CID");
   }
   if (operation.value->size() > kMaxPinBytes) {
-    co_return fail(Code::TooLarge, "the pin of {} takes {} bytes, the limit is {}", pin.cid,
-                   operation.value->size(), kMaxPinBytes);
+    return fail(Code::TooLarge, "the pin of {} takes {} bytes, the limit is {}", pin.cid,
+                operation.value->size(), kMaxPinBytes);
   }
+  return operation;
+}
+
+}  // namespace
+
+Task<Result<bool>> LocalPinset::replace(api::Pin before, api::Pin after) {
+  CO_TRY(Operation operation, put_operation(after));
+  operation.expected = api::encode_pin(before);
+  auto impl = impl_;
+  auto result = co_await submit(std::move(impl), std::move(operation));
+  co_return result;
+}
+
+Task<Status> LocalPinset::put(api::Pin pin) {
+  CO_TRY(Operation operation, put_operation(pin));
   auto impl = impl_;
   const auto result = co_await submit(std::move(impl), std::move(operation));
   if (!result) {
@@ -228,6 +268,25 @@ Result<std::vector<api::Pin>> LocalPinset::page(const Cid& after, size_t limit,
 
 Result<std::vector<Cid>> LocalPinset::expired(Time now, size_t limit) const {
   return impl_->replica.expired(now, limit);
+}
+
+Result<std::optional<Time>> LocalPinset::next_expiry() const {
+  return impl_->replica.next_expiry();
+}
+
+Result<std::vector<Cid>> LocalPinset::allocated_to(const PeerId& peer, const Cid& after,
+                                                   size_t limit,
+                                                   const store::SnapshotPtr& snapshot) const {
+  return impl_->replica.allocated_to(peer, after, limit, snapshot);
+}
+
+Result<std::vector<Cid>> LocalPinset::named(std::string_view name, const Cid& after, size_t limit,
+                                            const store::SnapshotPtr& snapshot) const {
+  return impl_->replica.named(name, after, limit, snapshot);
+}
+
+Result<std::vector<PeerId>> LocalPinset::allocated_peers() const {
+  return impl_->replica.allocated_peers();
 }
 
 PinsetInfo LocalPinset::info() const {

@@ -35,12 +35,19 @@ class LocalPinset final : public Pinset {
   ~LocalPinset() override;
 
   Task<Status> put(api::Pin pin) override;
+  Task<Result<bool>> replace(api::Pin before, api::Pin after) override;
   Task<Result<bool>> remove(Cid cid) override;
   Result<std::optional<api::Pin>> get(const Cid& cid,
                                       const store::SnapshotPtr& snapshot = nullptr) const override;
   Result<std::vector<api::Pin>> page(const Cid& after, size_t limit,
                                      const store::SnapshotPtr& snapshot) const override;
   Result<std::vector<Cid>> expired(Time now, size_t limit) const override;
+  Result<std::optional<Time>> next_expiry() const override;
+  Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
+                                        const store::SnapshotPtr& snapshot) const override;
+  Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
+                                 const store::SnapshotPtr& snapshot) const override;
+  Result<std::vector<PeerId>> allocated_peers() const override;
   PinsetInfo info() const override;
   void observe(StateObserver& observer) override;
 

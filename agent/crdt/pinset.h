@@ -49,6 +49,9 @@ class Pinset {
 
   // Errors: Busy (too many operations wait), Io, Cancelled. A cancelled operation may still happen.
   virtual Task<Status> put(api::Pin pin) = 0;
+  // Puts `after` only where `before` still stands: what somebody changed or removed meanwhile stays
+  // as it is, and the answer is false.
+  virtual Task<Result<bool>> replace(api::Pin before, api::Pin after) = 0;
   // False when there was nothing to remove.
   virtual Task<Result<bool>> remove(Cid cid) = 0;
 
@@ -64,6 +67,19 @@ class Pinset {
   // CIDs of pins whose expire_at is before `now`, oldest first, up to `limit`; from the index, so
   // it costs what it returns.
   virtual Result<std::vector<Cid>> expired(Time now, size_t limit) const = 0;
+  // When the first pin expires; nothing when none ever does.
+  virtual Result<std::optional<Time>> next_expiry() const = 0;
+
+  // The three below read indexes, so they cost what they return; in key order, behind `after`
+  // (undefined: from the start), up to `limit`.
+  // Pins that are allocated to `peer`; pins for everywhere are not among them.
+  virtual Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
+                                                const store::SnapshotPtr& snapshot) const = 0;
+  // Pins of one name, which counts up to its first kMaxIndexedName bytes.
+  virtual Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
+                                         const store::SnapshotPtr& snapshot) const = 0;
+  // Every peer that some pin is allocated to, whether it still exists or not.
+  virtual Result<std::vector<PeerId>> allocated_peers() const = 0;
 
   virtual PinsetInfo info() const = 0;
   // Must be called before the first write.

@@ -231,6 +231,21 @@ Cid cid_of_expiry_key(BytesView key) {
   return cid ? *std::move(cid) : Cid();
 }
 
+Time time_of_expiry_key(BytesView key) {
+  uint64_t seconds = 0;
+  for (const char c : key.substr(0, 8)) {
+    seconds = seconds << 8 | static_cast<unsigned char>(c);
+  }
+  return Time::from_unix(static_cast<int64_t>(seconds));
+}
+
+Result<PeerId> peer_of_by_peer_key(BytesView key) {
+  if (key.empty() || key.size() < 1U + static_cast<unsigned char>(key[0])) {
+    return fail(Code::Corrupt, "a key of {} bytes names no peer", key.size());
+  }
+  return PeerId::from_bytes(key.substr(1, static_cast<unsigned char>(key[0])));
+}
+
 Bytes by_name_prefix(std::string_view name) {
   Bytes out(name.substr(0, kMaxIndexedName));
   out.push_back('\0');

@@ -66,6 +66,8 @@ Bytes by_expiry_key(Time expire_at, const Cid& cid);  // seconds, CID
 Bytes by_name_prefix(
     std::string_view name);  // + CID; long names are cut; value: length of the prefix
 Cid cid_of_expiry_key(BytesView key);
+Time time_of_expiry_key(BytesView key);
+Result<PeerId> peer_of_by_peer_key(BytesView key);
 // The longest part of a name that the index holds.
 inline constexpr size_t kMaxIndexedName = 255;
 

@@ -171,4 +171,65 @@ Result<std::vector<Cid>> Replica::expired(Time now, size_t limit) const {
   return cids;
 }
 
+Result<std::optional<Time>> Replica::next_expiry() const {
+  auto cursor = store_.cursor(Family::ByExpiry);
+  cursor->seek_first();
+  TRY_VOID(cursor->status());
+  if (!cursor->valid()) {
+    return std::optional<Time>();
+  }
+  return std::optional<Time>(time_of_expiry_key(cursor->key()));
+}
+
+namespace {
+
+// CIDs at the end of index keys with this prefix.
+Result<std::vector<Cid>> cids_behind(const store::Store& store, Family family, const Bytes& prefix,
+                                     const Cid& after, size_t limit,
+                                     const store::SnapshotPtr& snapshot) {
+  std::vector<Cid> out;
+  auto cursor = store.cursor(family, prefix, snapshot);
+  after.defined() ? cursor->seek(prefix + after.bytes() + '\0') : cursor->seek(prefix);
+  for (; cursor->valid() && out.size() < limit; cursor->next()) {
+    if (family == Family::ByName) {
+      BytesView value = cursor->value();
+      if (take_uvarint(value) != prefix.size()) {
+        continue;  // a longer name with a zero byte in it
+      }
+    }
+    TRY(auto cid, Cid::from_bytes(cursor->key().substr(prefix.size())).context("an index key"));
+    out.push_back(std::move(cid));
+  }
+  TRY_VOID(cursor->status());
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Cid>> Replica::allocated_to(const PeerId& peer, const Cid& after, size_t limit,
+                                               const store::SnapshotPtr& snapshot) const {
+  return cids_behind(store_, Family::ByPeer, by_peer_prefix(peer), after, limit, snapshot);
+}
+
+Result<std::vector<Cid>> Replica::named(std::string_view name, const Cid& after, size_t limit,
+                                        const store::SnapshotPtr& snapshot) const {
+  return cids_behind(store_, Family::ByName, by_name_prefix(name), after, limit, snapshot);
+}
+
+Result<std::vector<PeerId>> Replica::allocated_peers() const {
+  std::vector<PeerId> out;
+  auto cursor = store_.cursor(Family::ByPeer);
+  cursor->seek_first();
+  while (cursor->valid()) {
+    TRY(auto peer, peer_of_by_peer_key(cursor->key()).context("an index key"));
+    Bytes past = by_peer_prefix(peer);
+    out.push_back(std::move(peer));
+    // No CID starts with this byte, so one step passes over all pins of the peer.
+    past.push_back('\xff');
+    cursor->seek(past);
+  }
+  TRY_VOID(cursor->status());
+  return out;
+}
+
 }  // namespace ica::crdt

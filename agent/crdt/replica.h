@@ -61,6 +61,12 @@ class Replica {
   Result<std::vector<api::Pin>> page(const Cid& after, size_t limit,
                                      const store::SnapshotPtr& snapshot) const;
   Result<std::vector<Cid>> expired(Time now, size_t limit) const;
+  Result<std::optional<Time>> next_expiry() const;
+  Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
+                                        const store::SnapshotPtr& snapshot) const;
+  Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
+                                 const store::SnapshotPtr& snapshot) const;
+  Result<std::vector<PeerId>> allocated_peers() const;
   const store::Store& store() const { return store_; }
   store::SnapshotPtr snapshot() const { return store_.snapshot(); }
 

@@ -105,9 +105,20 @@ constexpr FlagSpec kStatusFlags[] = {
     {"filter", String, "comma-separated list of filters"},
     {"watch", Bool, "Show it again every two seconds until nothing is queued or in progress", "",
      "", true},
+    {"verbose, v", Bool, "Tell why, when again and how far, for the contacted peer", "", "", true},
 };
 
 constexpr FlagSpec kLocalFlags[] = {kLocalFlag};
+
+constexpr FlagSpec kRebalanceFlags[] = {
+    {"dry-run", Bool, "Show what would move"},
+    {"start", Bool, "Begin to move pins"},
+    {"stop", Bool, "Begin no more moves"},
+};
+
+constexpr FlagSpec kDrainFlags[] = {
+    {"wait, w", Bool, "Wait until no pin needs the peer any more"},
+};
 
 constexpr FlagSpec kGraphFlags[] = {
     {"file, f", String, "sets an output dot-file for the connectivity graph"},
@@ -151,6 +162,37 @@ std::span<const CommandSpec> command_table() {
        .description = text::kPeersRm,
        .args_usage = "<peer ID>",
        .handler = run_peers_rm},
+      {.name = "drain",
+       .usage = "move all pins of a peer elsewhere, then say when it is safe to remove it",
+       .description = text::kPeersDrain,
+       .args_usage = "<peer ID|name>",
+       .flags = kDrainFlags,
+       .handler = run_peers_drain,
+       .extra = true},
+      {.name = "cordon",
+       .usage = "give a peer no new pins",
+       .description = text::kPeersCordon,
+       .args_usage = "<peer ID|name>",
+       .handler = run_peers_cordon,
+       .extra = true},
+      {.name = "uncordon",
+       .usage = "end a cordon or a drain",
+       .description = text::kPeersUncordon,
+       .args_usage = "<peer ID|name>",
+       .handler = run_peers_uncordon,
+       .extra = true},
+  };
+  static const CommandSpec kRepin[] = {
+      {.name = "status",
+       .usage = "show lost peers and what was done about them",
+       .description = text::kRepinStatus,
+       .args_usage = " ",
+       .handler = run_repin_status},
+      {.name = "plan",
+       .usage = "list the pins that lost peers leave below their minimum, and where they would go",
+       .description = text::kRepinPlan,
+       .args_usage = " ",
+       .handler = run_repin_plan},
   };
   // The users' guide says `pin recover`, which the reference does not have.
   static const CommandSpec kPinRecover = [] {
@@ -252,6 +294,18 @@ std::span<const CommandSpec> command_table() {
        .usage = "Manage IPFS daemon",
        .description = "Manage IPFS daemon",
        .subcommands = kIpfs},
+      {.name = "repin",
+       .usage = "Copies of pins that lost peers held",
+       .description = "Copies of pins that lost peers held",
+       .subcommands = kRepin,
+       .extra = true},
+      {.name = "rebalance",
+       .usage = "Even out the use of disks",
+       .description = text::kRebalance,
+       .args_usage = " ",
+       .flags = kRebalanceFlags,
+       .handler = run_rebalance,
+       .extra = true},
       {.name = "commands",
        .usage = "List all commands",
        .args_usage = " ",

@@ -62,6 +62,12 @@ const CommandSpec* find_command(std::span<const CommandSpec> commands, std::stri
 Task<int> run_id(Session& session, const Invocation& line);  // peers.cc
 Task<int> run_peers_ls(Session& session, const Invocation& line);
 Task<int> run_peers_rm(Session& session, const Invocation& line);
+Task<int> run_peers_drain(Session& session, const Invocation& line);  // orchestration.cc
+Task<int> run_peers_cordon(Session& session, const Invocation& line);
+Task<int> run_peers_uncordon(Session& session, const Invocation& line);
+Task<int> run_repin_status(Session& session, const Invocation& line);
+Task<int> run_rebalance(Session& session, const Invocation& line);
+Task<int> run_repin_plan(Session& session, const Invocation& line);
 Task<int> run_version(Session& session, const Invocation& line);
 Task<int> run_add(Session& session, const Invocation& line);      // add.cc
 Task<int> run_pin_add(Session& session, const Invocation& line);  // pin.cc

@@ -115,6 +115,42 @@ operation to succeed, otherwise some nodes may be left with an outdated list of
 cluster peers.
 )";
 
+const std::string_view kPeersDrain = R"(
+This command empties a peer: it gets no new pins, and each of its pins is first
+added to another peer and taken away from it only when that peer holds it. It
+can be given at any peer, goes on after restarts, and does not need the peer to
+be online. With --wait it returns when no pin needs the peer any more. "peers
+uncordon" takes it back.
+)";
+
+const std::string_view kPeersCordon = R"(
+This command makes a peer get no new pins. What it holds stays there. It can be
+given at any peer.
+)";
+
+const std::string_view kPeersUncordon = R"(
+This command ends a cordon or a drain. Pins that were moved stay where they are.
+)";
+
+const std::string_view kRepinStatus = R"(
+This command shows the peers that hold pins and are missing, since when, and
+what the contacted peer has done so far about the pins that they leave below
+their minimum number of copies.
+)";
+
+const std::string_view kRepinPlan = R"(
+This command lists the pins that missing peers leave below their minimum number
+of copies, and the peers that would hold them if they were placed now. It
+changes nothing.
+)";
+
+const std::string_view kRebalance = R"(
+This command moves pins from peers that are fuller than the others to those with
+room, for instance after a peer has joined: each pin is first added to its new
+peer and taken away from the old one when that peer holds it. The contacted peer
+does it and goes on after a restart. Without a flag it shows how far it is.
+)";
+
 const std::string_view kPinAdd = R"(
 This command tells IPFS Cluster to start managing a CID. Depending on
 the pinning strategy, this will trigger IPFS pin requests. The CID will

@@ -134,6 +134,28 @@ std::string format_global_pin_info(std::string_view json) {
   return out;
 }
 
+std::string format_verbose_pin_info(std::string_view json) {
+  std::string out = format_global_pin_info(json);
+  const Json info = parse(json);
+  for (const auto& [peer, detail] : members(at(info, "detail")).items()) {
+    const std::string name = text(at(at(info, "peer_map"), peer.c_str()), "peername");
+    const std::string reason = text(detail, "reason");
+    const std::string next = text(detail, "next_attempt");
+    const std::string progress = text(detail, "last_progress");
+    const auto bytes = [&detail](const char* key) {
+      return humanize_bytes(static_cast<uint64_t>(std::max<int64_t>(number(detail, key), 0)));
+    };
+    out += fmt::format(
+        "      {} : {}{} tries{}{}\n", pad_right(name.empty() ? peer : name, 20),
+        reason.empty() ? "" : reason + ", ", number(detail, "attempts"),
+        next.empty() ? "" : ", next at " + next,
+        progress.empty() ? ""
+                         : fmt::format(", {} nodes, {}, {}/s, last at {}", number(detail, "nodes"),
+                                       bytes("bytes"), bytes("bytes_per_second"), progress));
+  }
+  return out;
+}
+
 std::string format_version(std::string_view json) {
   return text(parse(json), "version") + "\n";
 }

@@ -13,6 +13,8 @@ namespace ica::ctl {
 std::string format_id(std::string_view json);
 std::string format_pin(std::string_view json);
 std::string format_global_pin_info(std::string_view json);
+// With a line more for each peer of whom details were told.
+std::string format_verbose_pin_info(std::string_view json);
 std::string format_version(std::string_view json);
 std::string format_metric_names(std::string_view json);
 std::string format_metrics(std::string_view json, Time now);

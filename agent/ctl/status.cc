@@ -111,10 +111,13 @@ Task<int> run_status(Session& session, const Invocation& line) {
     cids.push_back(cid->text());
   }
   const bool local = line.flags.on("local");
+  const bool verbose = line.flags.on("verbose");
+  const std::string_view more = verbose ? "&verbose=true" : "";
+  const auto text = verbose ? format_verbose_pin_info : format_global_pin_info;
   if (cids.size() == 1) {
-    const auto answer =
-        co_await session.api().call("GET", fmt::format("/pins/{}?local={}", cids[0], local));
-    co_return session.finish(answer, format_global_pin_info);
+    const auto answer = co_await session.api().call(
+        "GET", fmt::format("/pins/{}?local={}{}", cids[0], local, more));
+    co_return session.finish(answer, text);
   }
   std::string filter;
   if (const std::string& given = line.flags.text("filter"); cids.empty() && !given.empty()) {
@@ -124,10 +127,11 @@ Task<int> run_status(Session& session, const Invocation& line) {
     }
     filter = filter_names(*parsed);
   }
-  co_return co_await session.show_stream("GET",
-                                         fmt::format("/pins?local={}&filter={}&cids={}", local,
-                                                     query_escape(filter), fmt::join(cids, ",")),
-                                         format_global_pin_info);
+  co_return co_await session.show_stream(
+      "GET",
+      fmt::format("/pins?local={}&filter={}&cids={}{}", local, query_escape(filter),
+                  fmt::join(cids, ","), more),
+      text);
 }
 
 Task<int> run_recover(Session& session, const Invocation& line) {

@@ -1,5 +1,7 @@
 #include "agent/monitor/informer.h"
 
+#include <limits>
+
 #include "common/base/async.h"
 
 namespace ica::monitor {
@@ -8,7 +10,8 @@ api::Metric freespace_metric(uint64_t repo_size, uint64_t storage_max) {
   api::Metric metric;
   const uint64_t free = storage_max > repo_size ? storage_max - repo_size : 0;
   metric.value = std::to_string(free);
-  metric.weight = static_cast<int64_t>(free);
+  metric.weight =
+      static_cast<int64_t>(std::min<uint64_t>(free, std::numeric_limits<int64_t>::max()));
   metric.valid = free > 0;
   return metric;
 }
@@ -16,7 +19,8 @@ api::Metric freespace_metric(uint64_t repo_size, uint64_t storage_max) {
 api::Metric reposize_metric(uint64_t repo_size) {
   api::Metric metric;
   metric.value = std::to_string(repo_size);
-  metric.weight = -static_cast<int64_t>(repo_size);
+  metric.weight =
+      -static_cast<int64_t>(std::min<uint64_t>(repo_size, std::numeric_limits<int64_t>::max()));
   metric.valid = true;
   return metric;
 }
@@ -26,6 +30,13 @@ api::Metric pinqueue_metric(uint64_t queued, int weight_bucket_size) {
   metric.value = std::to_string(queued);
   metric.weight =
       -static_cast<int64_t>(queued / static_cast<uint64_t>(std::max(weight_bucket_size, 1)));
+  metric.valid = true;
+  return metric;
+}
+
+api::Metric numpin_metric(uint64_t pins) {
+  api::Metric metric;
+  metric.value = std::to_string(pins);
   metric.valid = true;
   return metric;
 }

@@ -22,6 +22,7 @@ struct Informer {
 api::Metric freespace_metric(uint64_t repo_size, uint64_t storage_max);
 api::Metric reposize_metric(uint64_t repo_size);
 api::Metric pinqueue_metric(uint64_t queued, int weight_bucket_size);
+api::Metric numpin_metric(uint64_t pins);
 api::Metric tag_metric(std::string_view value);
 api::Metric ping_metric(const PingValue& value);
 

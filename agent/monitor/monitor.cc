@@ -32,6 +32,9 @@ bool Monitor::add(api::Metric metric) {
   if (metric.name == kPing) {
     pings_[metric.peer] = decode_ping(metric.value);
   }
+  if (series->second.alerted && metric.name == kPing && returned_.size() < kMaxPeers) {
+    returned_.push_back(metric.peer);
+  }
   series->second.alerted = false;
   series->second.window.push_back(std::move(metric));
   if (series->second.window.size() > kWindow) {
@@ -73,6 +76,22 @@ std::vector<std::string> Monitor::names() const {
     }
   }
   return out;
+}
+
+std::vector<Monitor::Seen> Monitor::seen() const {
+  std::vector<Seen> out;
+  const std::lock_guard lock(mutex_);
+  if (const auto found = metrics_.find(kPing); found != metrics_.end()) {
+    for (const auto& [peer, series] : found->second) {
+      out.push_back({peer, Time::from_unix_nanos(series.window.back().expire)});
+    }
+  }
+  return out;
+}
+
+std::vector<PeerId> Monitor::take_returned() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(returned_, {});
 }
 
 std::vector<PeerId> Monitor::alive() const {

@@ -44,6 +44,12 @@ class Monitor {
   std::optional<api::Metric> last_of(std::string_view name, const PeerId& peer) const;
   // Names that anybody ever sent, sorted.
   std::vector<std::string> names() const;
+  // When each peer's last ping ran or runs out, by ID.
+  struct Seen {
+    PeerId peer;
+    Time expire;
+  };
+  std::vector<Seen> seen() const;
   // Peers with an unexpired ping, by ID.
   std::vector<PeerId> alive() const;
   // From the peer's last ping, expired or not; empty for a peer never heard of.
@@ -52,6 +58,8 @@ class Monitor {
   // Raises an alert for each last metric that expired since it was last seen; once until it
   // returns. Returns the new ones. Call it every check_interval.
   std::vector<api::Alert> check();
+  // Peers whose ping has come again after an alert, since the last call.
+  std::vector<PeerId> take_returned();
   // Newest first.
   std::vector<api::Alert> alerts() const;
   void forget(const PeerId& peer);
@@ -68,6 +76,7 @@ class Monitor {
   std::map<std::string, ByPeer, std::less<>> metrics_;
   std::map<PeerId, PingValue> pings_;
   std::deque<api::Alert> alerts_;  // oldest first
+  std::vector<PeerId> returned_;
 };
 
 // The value of a ping metric, and back. Unknown keys are ignored; unreadable text gives empty

@@ -1,3 +1,4 @@
+#include "agent/rest/find.h"
 #include "agent/rest/handlers.h"
 #include "agent/rest/json_stream.h"
 #include "agent/rest/read.h"
@@ -10,7 +11,14 @@ Task<void> list_allocations(Exchange& exchange) {
     co_await exchange.send_error(400, types.error().message());
     co_return;
   }
-  auto items = exchange.cluster.pins(*types, exchange.stop());
+  auto find = read_find(exchange.query);
+  if (!find) {
+    co_await exchange.send_error(400, find.error().message());
+    co_return;
+  }
+  auto items = find->any() ? find_pins(exchange.cluster, *types, std::move(*find), exchange.stop())
+                           : exchange.cluster.pins({.types = *types, .after = {}, .name = {}},
+                                                   exchange.stop());
   co_await send_stream(exchange, std::move(items));
 }
 

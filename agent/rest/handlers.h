@@ -32,6 +32,19 @@ Task<void> get_bandwidth(Exchange& exchange);
 Task<void> get_metrics(Exchange& exchange);
 Task<void> get_metric_names(Exchange& exchange);
 Task<void> get_token(Exchange& exchange);
+// bulk.cc, events.cc, orchestration.cc; ours
+Task<void> post_pins(Exchange& exchange);
+Task<void> get_events(Exchange& exchange);
+Task<void> get_repin(Exchange& exchange);
+Task<void> get_repin_plan(Exchange& exchange);
+Task<void> drain_peer(Exchange& exchange);
+Task<void> cordon_peer(Exchange& exchange);
+Task<void> uncordon_peer(Exchange& exchange);
+Task<void> get_drain(Exchange& exchange);
+Task<void> get_rebalance(Exchange& exchange);
+Task<void> get_rebalance_plan(Exchange& exchange);
+Task<void> start_rebalance(Exchange& exchange);
+Task<void> stop_rebalance(Exchange& exchange);
 // add.cc
 Task<void> add_content(Exchange& exchange);
 

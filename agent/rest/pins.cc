@@ -1,7 +1,9 @@
+#include "agent/rest/find.h"
 #include "agent/rest/handlers.h"
 #include "agent/rest/json_stream.h"
 #include "agent/rest/pin_query.h"
 #include "agent/rest/read.h"
+#include "agent/rest/verbose.h"
 
 namespace ica::rest {
 namespace {
@@ -11,7 +13,22 @@ Task<void> send_info(Exchange& exchange, Result<api::GlobalPinInfo> info) {
     co_await exchange.send_error(info.error());
     co_return;
   }
+  if (wants_verbose(exchange)) {
+    std::string out;
+    JsonWriter json(out);
+    write_json(json, verbose(exchange.cluster, std::move(*info)));
+    co_await exchange.send(200, std::move(out));
+    co_return;
+  }
   co_await exchange.send(200, api::to_json(*info));
+}
+
+Task<void> send_infos(Exchange& exchange, cluster::StreamPtr<api::GlobalPinInfo> items) {
+  if (wants_verbose(exchange)) {
+    co_await send_stream(exchange, verbose(exchange.cluster, std::move(items)));
+  } else {
+    co_await send_stream(exchange, std::move(items));
+  }
 }
 
 Task<void> send_pin(Exchange& exchange, Result<api::Pin> pin) {
@@ -65,7 +82,7 @@ Task<void> list_pins(Exchange& exchange) {
     }
     cluster::StreamPtr<api::GlobalPinInfo> items = std::make_unique<ListedCids>(
         exchange.cluster, std::move(*cids), exchange.local(), exchange.stop());
-    co_await send_stream(exchange, std::move(items));
+    co_await send_infos(exchange, std::move(items));
     co_return;
   }
   auto filter = api::parse_status_filter(exchange.query.get("filter"));
@@ -73,9 +90,20 @@ Task<void> list_pins(Exchange& exchange) {
     co_await exchange.send_error(400, filter.error().message());
     co_return;
   }
+  auto find = read_find(exchange.query);
+  if (!find) {
+    co_await exchange.send_error(400, find.error().message());
+    co_return;
+  }
+  if (find->any()) {
+    auto found = find_statuses(exchange.cluster, *filter, exchange.local(), std::move(*find),
+                               exchange.stop());
+    co_await send_infos(exchange, std::move(found));
+    co_return;
+  }
   auto items = exchange.local() ? exchange.cluster.status_all_local(*filter, exchange.stop())
                                 : exchange.cluster.status_all(*filter, exchange.stop());
-  co_await send_stream(exchange, std::move(items));
+  co_await send_infos(exchange, std::move(items));
 }
 
 Task<void> get_pin(Exchange& exchange) {

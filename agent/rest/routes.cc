@@ -4,6 +4,19 @@ namespace ica::rest {
 
 std::vector<Route> routes() {
   return {
+      // Ours stand in front, where they do not change what a wrong method on the others gives.
+      {"POST", "/pins", &post_pins},
+      {"GET", "/events", &get_events},
+      {"GET", "/repin", &get_repin},
+      {"GET", "/repin/plan", &get_repin_plan},
+      {"GET", "/rebalance", &get_rebalance},
+      {"GET", "/rebalance/plan", &get_rebalance_plan},
+      {"POST", "/rebalance/start", &start_rebalance},
+      {"POST", "/rebalance/stop", &stop_rebalance},
+      {"POST", "/peers/{peer}/drain", &drain_peer},
+      {"GET", "/peers/{peer}/drain", &get_drain},
+      {"POST", "/peers/{peer}/cordon", &cordon_peer},
+      {"POST", "/peers/{peer}/uncordon", &uncordon_peer},
       {"GET", "/id", &get_id},
       {"GET", "/version", &get_version},
       {"GET", "/peers", &list_peers},

@@ -136,7 +136,17 @@ std::optional<Row> PinTracker::next_row(const crdt::PinChange& change,
   const api::Pin& pin = *change.after;
   const TrackerStatus settled = settled_status(pin, options_.self);
   if (settled != TrackerStatus::Pinned) {
-    return may_be_held ? std::optional(new_row(settled, Lane::Unpin, 0)) : std::nullopt;
+    if (!may_be_held) {
+      return std::nullopt;
+    }
+    if (row && row->status == settled) {
+      return row;  // waits already
+    }
+    Row next = new_row(settled, Lane::Unpin, 0);
+    if (settled == TrackerStatus::Remote) {
+      next.due += options_.surplus_delay.count();
+    }
+    return next;
   }
   if (row && row->status == TrackerStatus::PinQueued && change.before &&
       change.before->max_depth == pin.max_depth) {
@@ -320,7 +330,8 @@ TrackedPin PinTracker::compose(const Cid& cid, std::optional<api::Pin> pin,
   } else {
     local.error = row->error;
     local.attempt_count = static_cast<int>(row->attempts);
-    local.reason = row->reason;
+    local.reason =
+        row->status == TrackerStatus::PinQueued && paused() ? ipfs::Reason::DiskFull : row->reason;
     local.progress = row->progress;
     if (row->status == TrackerStatus::UnexpectedlyUnpinned) {
       // Not an operation: shown as the reference shows what it has just found missing.

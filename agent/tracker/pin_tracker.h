@@ -26,6 +26,10 @@ struct PinTrackerOptions {
   // How often an absent Kubo is looked for (a flag of the connector is read, nothing is sent).
   Duration away_poll = std::chrono::milliseconds(200);
   Duration check_timeout = std::chrono::seconds(15);
+  // A pin that was given to other peers is not let go before this.
+  Duration surplus_delay{};
+  // How often a tracker that is paused looks whether it may go on.
+  Duration pause_poll = std::chrono::seconds(2);
   uint64_t seed = 0;  // of the jitter; 0: from the system
 };
 
@@ -86,6 +90,7 @@ class PinTracker final : public Tracker,
                            StopToken stop) override;
   Task<Status> reconcile(StopToken stop) override;
   TrackerCounts counts() const override;
+  void set_gates(Gates gates) override { gates_ = std::move(gates); }
 
  private:
   friend class StatusWalk;
@@ -113,6 +118,7 @@ class PinTracker final : public Tracker,
   void pump();
   bool start_one(Lane lane);
   bool lane_due(Lane lane, int64_t now);
+  bool paused() const { return gates_.paused && gates_.paused(); }
   void arm_timer(int64_t now);
   void post_outcome(RunningPtr op, Status status);
   void apply_outcomes();
@@ -159,6 +165,7 @@ class PinTracker final : public Tracker,
   uint64_t turn_ = 0;
   bool started_ = false;
   bool stopping_ = false;
+  Gates gates_;  // set before the start, then only read
   std::unique_ptr<asio::steady_timer> timer_;
 
   std::atomic<bool> reconciling_ = false;

@@ -19,6 +19,8 @@ constexpr std::array kAllLanes = {Lane::Fresh,     Lane::Retry, Lane::Old,
 // A connection that fails this often in one operation's life is rather broken by the operation.
 constexpr uint32_t kMaxAwaits = 5;
 constexpr Duration kBrokenPause = std::chrono::seconds(10);
+// How soon the holders of a surplus copy are asked again.
+constexpr Duration kReleaseRetry = std::chrono::seconds(10);
 
 bool is_await(Lane lane) {
   return lane == Lane::PinAwaits || lane == Lane::UnpinAwaits;
@@ -49,7 +51,8 @@ void PinTracker::pump() {
     return;
   }
   const int64_t now = clock_.now().unix_nanos();
-  while (pins_running_ < options_.concurrent_pins) {
+  const bool no_room = paused();
+  while (!no_room && pins_running_ < options_.concurrent_pins) {
     SlotView view;
     view.slots = options_.concurrent_pins;
     view.busy_others = others_running_;
@@ -146,6 +149,7 @@ void PinTracker::arm_timer(int64_t now) {
   int64_t oldest = INT64_MAX;
   const bool pins_full = pins_running_ >= options_.concurrent_pins;
   const bool unpins_full = unpins_running_ >= options_.concurrent_unpins;
+  const bool no_room = paused();
   for (const Lane lane : kAllLanes) {
     const auto entry = queue_.peek(lane);
     if (!entry) {
@@ -160,7 +164,9 @@ void PinTracker::arm_timer(int64_t now) {
       oldest = std::min(oldest, due);
     }
     const bool unpin = lane == Lane::Unpin || lane == Lane::UnpinAwaits;
-    if (is_await(lane) && !connector_->reachable()) {
+    if (no_room && !unpin) {
+      next = std::min(next, now + options_.pause_poll.count());
+    } else if (is_await(lane) && !connector_->reachable()) {
       next = std::min(next, now + options_.away_poll.count());
     } else if (due > now && !(unpin ? unpins_full : pins_full)) {
       // What is due already waits for a slot, and the end of an operation looks again.
@@ -194,6 +200,12 @@ Task<Status> PinTracker::execute(Self self, RunningPtr op) {
     waited += step;
   }
   if (!op->to_pin) {
+    if (op->queued_as == TrackerStatus::Remote && self->gates_.may_release) {
+      const bool free = co_await self->gates_.may_release(op->cid, stop);
+      if (!free) {
+        co_return fail(Code::Conflict, "the peers that it is allocated to do not hold it yet");
+      }
+    }
     co_return co_await self->connector_->unpin(op->cid, stop);
   }
   std::function<void(ipfs::PinProgress)> on_progress = [op, self](ipfs::PinProgress progress) {
@@ -242,6 +254,12 @@ Row PinTracker::row_after_failure(const Row& row, const Running& op, const Error
   next.progress = {op.nodes, op.bytes};
   next.reason = ipfs::Connector::reason_of(error, next.progress);
   next.error = error.message().substr(0, kMaxStoredError);
+  if (error.code() == Code::Conflict && row.status == TrackerStatus::Remote) {
+    next.lane = Lane::Unpin;
+    next.due = now.plus(kReleaseRetry).unix_nanos();
+    next.attempts = row.attempts;
+    return next;
+  }
   if (row.to_pin()) {
     next.status = TrackerStatus::PinError;
   } else if (row.status == TrackerStatus::UnpinQueued) {
@@ -291,7 +309,8 @@ void PinTracker::apply_outcomes() {
       status = next->status;
       inserted.push_back(queue_key(*next));
       static LogLimiter limiter;
-      if (limiter.allow(ipfs::to_string(next->reason))) {
+      const bool waits = outcome.error().code() == Code::Conflict;
+      if (!waits && limiter.allow(ipfs::to_string(next->reason))) {
         log_info(kLog, "{} {} failed, will be tried again: {}",
                  op->to_pin ? "pinning" : "unpinning", op->cid, next->error);
       }
@@ -301,6 +320,10 @@ void PinTracker::apply_outcomes() {
       status = row->status;
     }
     write_change(op->cid, row->status, row, status, next, tally, batch);
+    if (gates_.ended && status != TrackerStatus::Remote && status != TrackerStatus::Sharded) {
+      gates_.ended(op->cid, status.value_or(TrackerStatus::Unpinned), next ? next->error : "",
+                   batch);
+    }
   }
   if (!batch.empty() && !commit_own(std::move(batch), tally, inserted)) {
     // The disk refuses: what is on it still says that the work is to be done. Not at once again.

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/ipfs/connector.h"
+#include "agent/store/store.h"
 #include "common/api/status.h"
 #include "common/base/asio.h"
 #include "common/base/time.h"
@@ -49,6 +51,17 @@ class StatusCursor {
   virtual Result<std::vector<TrackedPin>> next(size_t limit) = 0;
 };
 
+// Questions that others answer before work goes on. Called from any thread.
+struct Gates {
+  // True: no pin is started for now, because there is no room.
+  std::function<bool()> paused;
+  // Whether the peers that a pin was given to hold it, so that this one may let go of its copy.
+  std::function<Task<bool>(Cid, StopToken)> may_release;
+  // Hears of each operation's end, and may add records to the batch that holds it.
+  std::function<void(const Cid&, api::TrackerStatus, const std::string& error, store::Batch&)>
+      ended;
+};
+
 // Makes Kubo hold what the pinset says this peer has to hold, and knows how far it is. Queue and
 // statuses are persistent; nothing here asks Kubo to answer a status question.
 // Thread-safety: all methods from any thread.
@@ -72,6 +85,8 @@ class Tracker {
   // Reads Kubo's pin list and finds what it lost or holds beyond the index.
   virtual Task<Status> reconcile(StopToken stop) = 0;
   virtual TrackerCounts counts() const = 0;
+  // Before the work begins. Without: never paused, always released.
+  virtual void set_gates(Gates) {}
 };
 
 }  // namespace ica::tracker

@@ -38,6 +38,18 @@ class FakePinset final : public crdt::Pinset {
     pins.insert_or_assign(cid, api::decode_pin(cid, api::encode_pin(pin)).value());
     co_return Status();
   }
+  Task<Result<bool>> replace(api::Pin before, api::Pin after) override {
+    if (before_replace) {
+      before_replace(after.cid);
+    }
+    const auto found = pins.find(after.cid);
+    if (found == pins.end() || api::encode_pin(found->second) != api::encode_pin(before)) {
+      co_return false;
+    }
+    CO_TRY_VOID(co_await put(std::move(after)));
+    ++writes;
+    co_return true;
+  }
   Task<Result<bool>> remove(Cid cid) override {
     if (fail_writes) {
       co_return fail(*fail_writes);
@@ -69,12 +81,55 @@ class FakePinset final : public crdt::Pinset {
     }
     return out;
   }
+  Result<std::optional<Time>> next_expiry() const override {
+    std::optional<Time> first;
+    for (const auto& [cid, pin] : pins) {
+      if (!pin.options.expire_at.is_zero() && (!first || pin.options.expire_at < *first)) {
+        first = pin.options.expire_at;
+      }
+    }
+    return first;
+  }
+  Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
+                                        const store::SnapshotPtr&) const override {
+    std::vector<Cid> out;
+    auto at = after.defined() ? pins.upper_bound(after) : pins.begin();
+    for (; at != pins.end() && out.size() < limit; ++at) {
+      ++index_reads;
+      const auto& holders = at->second.allocations.items;
+      if (std::find(holders.begin(), holders.end(), peer) != holders.end()) {
+        out.push_back(at->first);
+      }
+    }
+    return out;
+  }
+  Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
+                                 const store::SnapshotPtr&) const override {
+    std::vector<Cid> out;
+    auto at = after.defined() ? pins.upper_bound(after) : pins.begin();
+    for (; at != pins.end() && out.size() < limit; ++at) {
+      if (at->second.options.name == name) {
+        out.push_back(at->first);
+      }
+    }
+    return out;
+  }
+  Result<std::vector<PeerId>> allocated_peers() const override {
+    std::set<PeerId> out;
+    for (const auto& [cid, pin] : pins) {
+      out.insert(pin.allocations.items.begin(), pin.allocations.items.end());
+    }
+    return std::vector<PeerId>(out.begin(), out.end());
+  }
   crdt::PinsetInfo info() const override { return {}; }
   void observe(crdt::StateObserver&) override {}
 
   std::map<Cid, api::Pin> pins;
   std::optional<Error> fail_writes;
   std::optional<Cid> fail_page_at;
+  mutable size_t index_reads = 0;
+  size_t writes = 0;                               // by replace
+  std::function<void(const Cid&)> before_replace;  // somebody else's change
 };
 
 class FakeCursor final : public tracker::StatusCursor {
@@ -327,7 +382,7 @@ class ListStream final : public cluster::Stream<T> {
 };
 
 // Answers of other peers, as the test sets them up.
-class FakePeers final : public cluster::PeerGroup {
+class FakePeers : public cluster::PeerGroup {
  public:
   struct Peer {
     bool stuck = false;  // takes no blocks
@@ -433,9 +488,9 @@ struct FakePeer {
   FakePeer() : tracker(pinset, peer_id(0)), monitor(clock) { config.cluster.peername = "peer0"; }
 
   cluster::Parts parts() {
-    return {peer_id(0), config,  clock, pinset,   tracker,
-            kubo,       monitor, peers, importer, context.get_executor(),
-            nullptr};
+    return {peer_id(0), config,  clock,   pinset,   tracker,
+            kubo,       monitor, peers,   importer, context.get_executor(),
+            nullptr,    nullptr, nullptr, nullptr};
   }
   cluster::Cluster& use_cases() {
     if (!cluster_) {

@@ -51,6 +51,46 @@ class Recorder final : public StateObserver {
   std::vector<bool> outcomes;
 };
 
+TEST_CASE("indexes: pins of a peer, pins of a name, the peers themselves, the next expiry") {
+  ScratchDir dir;
+  Peer peer(dir.path());
+  const auto holder = [](char c) {
+    return PeerId::from_bytes(std::string("\x00\x24\x08\x01\x12\x20", 6) + std::string(32, c))
+        .value();
+  };
+  CHECK(!peer.replica->next_expiry()->has_value());
+  CHECK(peer.replica->allocated_peers()->empty());
+  std::set<Cid> of_a;
+  for (uint64_t i = 0; i < 50; ++i) {
+    api::Pin pin = test_pin(i, i % 2 == 0 ? "even" : std::string("even\0odd", 8));
+    pin.options.replication_factor_min = pin.options.replication_factor_max = 1;
+    pin.allocations.items = {holder(i % 5 == 0 ? 'a' : 'b')};
+    pin.options.expire_at = Time::from_unix(static_cast<int64_t>(5000 - i));
+    if (i % 5 == 0) {
+      of_a.insert(pin.cid);
+    }
+    REQUIRE(peer.replica->write({put_op(pin)}).has_value());
+  }
+  REQUIRE(peer.replica->write({put_op(test_pin(100))}).has_value());
+  CHECK(*peer.replica->allocated_peers() == std::vector<PeerId>{holder('a'), holder('b')});
+  CHECK(**peer.replica->next_expiry() == Time::from_unix(4951));
+  std::vector<Cid> read;
+  while (true) {
+    const auto page =
+        *peer.replica->allocated_to(holder('a'), read.empty() ? Cid() : read.back(), 3, nullptr);
+    if (page.empty()) {
+      break;
+    }
+    read.insert(read.end(), page.begin(), page.end());
+  }
+  CHECK(read == std::vector<Cid>(of_a.begin(), of_a.end()));
+  CHECK(peer.replica->allocated_to(holder('c'), Cid(), 3, nullptr)->empty());
+  CHECK(peer.replica->named("even", Cid(), 100, nullptr)->size() == 25);
+  const auto first = *peer.replica->named("even", Cid(), 10, nullptr);
+  CHECK(peer.replica->named("even", first.back(), 100, nullptr)->size() == 15);
+  CHECK(peer.replica->named("eve", Cid(), 100, nullptr)->empty());
+}
+
 TEST_CASE("writes, reads, pages, totals, and all of it again after a restart") {
   ScratchDir dir;
   Peer peer(dir.path());

@@ -352,6 +352,38 @@ TEST_CASE("pin, look, list, unpin") {
         "{\"code\":500,\"message\":\"cluster.replication_factor_min is larger than max\"}\n");
 }
 
+TEST_CASE("lost peers and orders") {
+  Served served([](test::FakePeer& peer) {
+    peer.announce(0);
+    peer.announce(1);
+    api::Pin pin;
+    pin.cid = cid_number(2);
+    pin.allocations.items = {peer_id(0), peer_id(2)};
+    pin.options.replication_factor_min = pin.options.replication_factor_max = 2;
+    peer.pinset.pins.emplace(pin.cid, pin);
+  });
+  Answer answer = served.ask("GET", "/repin/plan");
+  CHECK(answer.status == 200);
+  CHECK(answer.body == "{\"cid\":\"" + cid_number(2).text() + "\",\"from\":[\"" +
+                           peer_id(0).text() + "\",\"" + peer_id(2).text() + "\"],\"to\":[\"" +
+                           peer_id(0).text() + "\",\"" + peer_id(1).text() +
+                           "\"],\"error\":\"\"}\n");
+  answer = served.ask("GET", "/repin");
+  CHECK(answer.status == 200);
+  CHECK(answer.body.find("\"grace\":\"5m0s\"") != std::string::npos);
+  answer = served.ask("POST", "/peers/" + peer_id(2).text() + "/drain");
+  CHECK(answer.status == 200);
+  CHECK(answer.body.find("\"mode\":\"draining\",\"alive\":false,\"remaining\":1") !=
+        std::string::npos);
+  CHECK(answer.body.find("\"safe\":false") != std::string::npos);
+  answer = served.ask("POST", "/peers/" + peer_id(2).text() + "/uncordon");
+  CHECK(answer.body.find("\"mode\":\"active\"") != std::string::npos);
+  answer = served.ask("POST", "/peers/" + peer_id(1).text() + "/cordon");
+  CHECK(answer.body.find("\"mode\":\"cordoned\"") != std::string::npos);
+  CHECK(served.ask("GET", "/peers/" + peer_id(1).text() + "/drain").status == 200);
+  CHECK(served.ask("GET", "/peers/nobody/drain").status == 400);
+}
+
 TEST_CASE("a full queue is 429") {
   Served served([](test::FakePeer& peer) {
     peer.pinset.fail_writes = Error(Code::Busy, "too many operations wait");

@@ -275,6 +275,10 @@ class FakePinset final : public crdt::Pinset {
     change(pin.cid, pin);
     co_return Status();
   }
+  Task<Result<bool>> replace(api::Pin, api::Pin after) override {
+    change(after.cid, after);
+    co_return true;
+  }
   Task<Result<bool>> remove(Cid cid) override {
     change(cid, std::nullopt);
     co_return true;
@@ -300,7 +304,18 @@ class FakePinset final : public crdt::Pinset {
     }
     return result;
   }
+  // The tracker looks nothing up by these.
   Result<std::vector<Cid>> expired(Time, size_t) const override { return std::vector<Cid>(); }
+  Result<std::optional<Time>> next_expiry() const override { return std::optional<Time>(); }
+  Result<std::vector<Cid>> allocated_to(const PeerId&, const Cid&, size_t,
+                                        const store::SnapshotPtr&) const override {
+    return std::vector<Cid>();
+  }
+  Result<std::vector<Cid>> named(std::string_view, const Cid&, size_t,
+                                 const store::SnapshotPtr&) const override {
+    return std::vector<Cid>();
+  }
+  Result<std::vector<PeerId>> allocated_peers() const override { return std::vector<PeerId>(); }
   crdt::PinsetInfo info() const override { return {}; }
   void observe(crdt::StateObserver& observer) override { observer_ = &observer; }
 

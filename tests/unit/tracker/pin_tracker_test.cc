@@ -247,6 +247,81 @@ TEST_CASE("what is allocated elsewhere is remote, and Kubo lets go of what was h
   CHECK(bench.kubo->call_count() == 2);
 }
 
+Task<bool> answer(std::shared_ptr<bool> released, std::shared_ptr<int> asked) {
+  ++*asked;
+  co_return *released;
+}
+
+TEST_CASE("a copy that others are to hold now is kept for a while, and until they do hold it") {
+  PinTrackerOptions options;
+  options.surplus_delay = std::chrono::seconds(60);
+  Bench bench(options);
+  bench.close();
+  bench.open(false);
+  const auto released = std::make_shared<bool>(false);
+  const auto asked = std::make_shared<int>(0);
+  bench.tracker->set_gates({.paused = {},
+                            .may_release = [=](Cid, StopToken) { return answer(released, asked); },
+                            .ended = {}});
+  bench.tracker->start();
+  const Cid cid = cid_of(1);
+  bench.put(cid);
+  REQUIRE(bench.until([&] { return bench.is(cid, TrackerStatus::Pinned); }));
+  api::Pin elsewhere = pin_of(cid, bench.clock.now());
+  elsewhere.options.replication_factor_min = elsewhere.options.replication_factor_max = 1;
+  elsewhere.allocations.items = {peer_of('b')};
+  bench.put(elsewhere);
+  CHECK(bench.is(cid, TrackerStatus::Remote));
+  bench.advance(std::chrono::seconds(59));
+  CHECK(*asked == 0);
+  // A change of options meanwhile does not begin the time anew.
+  elsewhere.options.name = "x";
+  bench.put(elsewhere);
+  bench.advance(std::chrono::seconds(2));
+  REQUIRE(bench.until([&] { return *asked == 1; }));
+  bench.settle();
+  CHECK(bench.kubo->holds(cid));
+  CHECK(bench.is(cid, TrackerStatus::Remote));
+  bench.restart(false);
+  bench.tracker->set_gates({.paused = {},
+                            .may_release = [=](Cid, StopToken) { return answer(released, asked); },
+                            .ended = {}});
+  bench.tracker->start();
+  *released = true;
+  bench.advance(std::chrono::seconds(11));
+  REQUIRE(bench.until([&] { return !bench.kubo->holds(cid); }));
+  CHECK(bench.is(cid, TrackerStatus::Remote));
+  // What the user unpins needs nobody's word.
+  *released = false;
+  const Cid other = cid_of(2);
+  bench.put(other);
+  REQUIRE(bench.until([&] { return bench.is(other, TrackerStatus::Pinned); }));
+  bench.remove(other);
+  REQUIRE(bench.until([&] { return !bench.kubo->holds(other); }));
+}
+
+TEST_CASE("without room nothing is started, unpins go on, and pins follow when there is room") {
+  PinTrackerOptions options;
+  options.pause_poll = std::chrono::milliseconds(1);
+  Bench bench(options);
+  const Cid held = cid_of(1);
+  bench.put(held);
+  REQUIRE(bench.until([&] { return bench.is(held, TrackerStatus::Pinned); }));
+  bench.restart(false);
+  const auto full = std::make_shared<bool>(true);
+  bench.tracker->set_gates({.paused = [full] { return *full; }, .may_release = {}, .ended = {}});
+  bench.tracker->start();
+  const Cid cid = cid_of(2);
+  bench.put(cid);
+  bench.remove(held);
+  REQUIRE(bench.until([&] { return !bench.kubo->holds(held); }));
+  CHECK(bench.is(cid, TrackerStatus::PinQueued));
+  CHECK(bench.status(cid).reason == ipfs::Reason::DiskFull);
+  *full = false;
+  bench.clock.advance(std::chrono::seconds(5));
+  REQUIRE(bench.until([&] { return bench.is(cid, TrackerStatus::Pinned); }));
+}
+
 TEST_CASE("a meta pin is sharded and nothing for Kubo") {
   Bench bench;
   api::Pin meta = pin_of(cid_of(1), bench.clock.now());

@@ -1,0 +1,110 @@
+#include "agent/cluster/moves.h"
+
+#include <algorithm>
+
+namespace ica::cluster {
+namespace {
+
+bool contains(const std::vector<PeerId>& peers, const PeerId& peer) {
+  return std::find(peers.begin(), peers.end(), peer) != peers.end();
+}
+
+std::vector<PeerId> living(const api::Pin& pin, const ClusterView& view) {
+  std::vector<PeerId> out;
+  for (const PeerId& peer : pin.allocations.items) {
+    if (view.is_alive(peer)) {
+      out.push_back(peer);
+    }
+  }
+  return out;
+}
+
+Result<std::vector<PeerId>> place(const api::Pin& pin, const ClusterView& view, int min, int max,
+                                  std::vector<PeerId> excluded) {
+  allocator::Request request;
+  request.replication_min = min;
+  request.replication_max = max;
+  request.current = pin.allocations.items;
+  request.holds = [&](const PeerId& peer) {
+    return view.is_alive(peer) && !contains(excluded, peer);
+  };
+  // Closed peers are no candidates; those that hold it already are left alone.
+  request.eligible = [&](const PeerId& peer) {
+    return !contains(excluded, peer) &&
+           (contains(pin.allocations.items, peer) ||
+            (!contains(view.closed, peer) && (!view.eligible || view.eligible(peer))));
+  };
+  return allocator::allocate(request, view.metrics, view.allocate_by);
+}
+
+}  // namespace
+
+bool ClusterView::is_alive(const PeerId& peer) const {
+  return std::binary_search(alive.begin(), alive.end(), peer);
+}
+
+Result<std::optional<std::vector<PeerId>>> replace_lost(const api::Pin& pin,
+                                                        const ClusterView& view) {
+  const auto& options = pin.options;
+  if (pin.everywhere() || pin.allocations.items.empty() || options.replication_factor_min <= 0) {
+    return std::nullopt;
+  }
+  if (static_cast<int>(living(pin, view).size()) >= options.replication_factor_min) {
+    return std::nullopt;
+  }
+  TRY(auto peers,
+      place(pin, view, options.replication_factor_min, options.replication_factor_max, {}));
+  return std::optional<std::vector<PeerId>>(std::move(peers));
+}
+
+std::vector<PeerId> others_alive(const api::Pin& pin, const PeerId& leaving,
+                                 const ClusterView& view) {
+  std::vector<PeerId> out = living(pin, view);
+  std::erase(out, leaving);
+  return out;
+}
+
+Step next_step(const api::Pin& pin, const PeerId& leaving, const HeldBy& held,
+               const ClusterView& view) {
+  if (!contains(pin.allocations.items, leaving) || pin.everywhere()) {
+    return {};
+  }
+  const int min = std::max(pin.options.replication_factor_min, 1);
+  const int max = std::max(pin.options.replication_factor_max, min);
+  const std::vector<PeerId> others = others_alive(pin, leaving, view);
+  const int have = static_cast<int>(others.size());
+  if (have < max) {
+    // As many as there are candidates for, at least one more than now.
+    auto more = place(pin, view, have + 1, max, {leaving});
+    if (more && static_cast<int>(more->size()) > have) {
+      Step step{Step::Kind::Add, pin.allocations.items};
+      for (const PeerId& peer : *more) {
+        if (!contains(step.allocations, peer)) {
+          step.allocations.push_back(peer);
+        }
+      }
+      return step;
+    }
+    if (have < min) {
+      return {Step::Kind::Blocked, {}};
+    }
+  }
+  int holding = 0;
+  int open = 0;
+  for (const PeerId& peer : others) {
+    const auto found = held.find(peer);
+    const Held answer = found == held.end() ? Held::No : found->second;
+    holding += answer == Held::Yes ? 1 : 0;
+    open += answer == Held::No ? 1 : 0;
+  }
+  // One that cannot hold it does not hold the others up, as long as the minimum is kept.
+  const bool enough = holding >= std::min(max, have) || (open == 0 && holding >= min);
+  if (!enough) {
+    return {Step::Kind::Wait, {}};
+  }
+  Step step{Step::Kind::Remove, pin.allocations.items};
+  std::erase(step.allocations, leaving);
+  return step;
+}
+
+}  // namespace ica::cluster

@@ -1,0 +1,348 @@
+#include "agent/cluster/rebalance.h"
+
+#include <algorithm>
+#include <set>
+
+#include "agent/cluster/core.h"
+#include "agent/cluster/holders.h"
+#include "common/base/async.h"
+#include "common/base/log.h"
+
+namespace ica::cluster {
+namespace {
+
+constexpr std::string_view kRunningKey = "cluster/rebalance";
+constexpr uint64_t kSlackPins = 10;
+constexpr uint64_t kSlackPercent = 2;
+constexpr size_t kPage = 256;
+constexpr size_t kMaxMoving = 200;
+constexpr Duration kAskLimit = std::chrono::seconds(5);
+constexpr Duration kPause = std::chrono::seconds(1);
+
+bool contains(const std::vector<PeerId>& peers, const PeerId& peer) {
+  return std::find(peers.begin(), peers.end(), peer) != peers.end();
+}
+
+// Different values of one tag among these peers.
+size_t spread(const std::vector<api::Metric>& tag, const std::vector<PeerId>& peers) {
+  std::set<std::string_view> values;
+  for (const api::Metric& metric : tag) {
+    if (metric.partitionable && contains(peers, metric.peer)) {
+      values.insert(metric.value);
+    }
+  }
+  return values.size();
+}
+
+}  // namespace
+
+RebalancePlan plan_rebalance(std::vector<PeerLoad> peers, uint64_t pin_bytes) {
+  RebalancePlan plan;
+  plan.pin_bytes = std::max<uint64_t>(pin_bytes, 1);
+  uint64_t total = 0;
+  double capacity = 0;
+  const auto disk = [&plan](const PeerLoad& load) {
+    return static_cast<double>(load.free) +
+           static_cast<double>(load.pins) * static_cast<double>(plan.pin_bytes) + 1;
+  };
+  for (const PeerLoad& load : peers) {
+    total += load.pins;
+    capacity += disk(load);
+  }
+  for (PeerLoad& load : peers) {
+    load.target = static_cast<uint64_t>(static_cast<double>(total) * disk(load) / capacity + 0.5);
+    const uint64_t slack = std::max(kSlackPins, load.target * kSlackPercent / 100);
+    if (load.pins > load.target + slack) {
+      plan.pins += load.pins - load.target;
+    }
+  }
+  plan.bytes = plan.pins * plan.pin_bytes;
+  plan.peers = std::move(peers);
+  return plan;
+}
+
+PeerId choose_taker(const api::Pin& pin, const PeerId& from, const std::map<PeerId, uint64_t>& room,
+                    const ClusterView& view) {
+  PeerId best;
+  uint64_t most = 0;
+  for (const auto& [peer, left] : room) {
+    if (left <= most || contains(pin.allocations.items, peer) || !view.is_alive(peer)) {
+      continue;
+    }
+    std::vector<PeerId> after = pin.allocations.items;
+    std::replace(after.begin(), after.end(), from, peer);
+    const bool spreads =
+        std::all_of(view.metrics.begin(), view.metrics.end(), [&](const auto& entry) {
+          return spread(entry.second, after) >= spread(entry.second, pin.allocations.items);
+        });
+    if (spreads) {
+      best = peer;
+      most = left;
+    }
+  }
+  return best;
+}
+
+// Pins that take about this much, judged by those of this peer.
+uint64_t Orchestrator::pin_bytes() const {
+  const auto space = core_.parts.monitor.last_of("reposize", core_.parts.self);
+  const uint64_t repo =
+      space ? static_cast<uint64_t>(std::max<int64_t>(-space->weight, 0)) : repo_bytes_.load();
+  const uint64_t pins = core_.parts.tracker.counts().pinned;
+  return pins == 0 || repo == 0 ? uint64_t{1} << 20 : std::max<uint64_t>(repo / pins, 1);
+}
+
+Task<Result<RebalancePlan>> Orchestrator::rebalance_plan() {
+  if (const auto stat = co_await core_.parts.connector.repo_stat(StopToken())) {
+    repo_bytes_ = stat->repo_size;
+  }
+  const ClusterView view = core_.view();
+  std::vector<PeerLoad> loads;
+  for (const PeerId& peer : allocator::order(view.metrics, view.allocate_by)) {
+    if (contains(view.closed, peer) || (view.eligible && !view.eligible(peer))) {
+      continue;
+    }
+    PeerLoad load;
+    load.peer = peer;
+    const auto space = core_.parts.monitor.last_of("freespace", peer);
+    load.free = space ? static_cast<uint64_t>(std::max<int64_t>(space->weight, 0)) : 0;
+    Result<DrainStatus> count = co_await drain_status(peer);
+    if (!count) {
+      co_return fail(std::move(count.error()));
+    }
+    load.pins = count->remaining;
+    loads.push_back(std::move(load));
+  }
+  std::sort(loads.begin(), loads.end(),
+            [](const PeerLoad& a, const PeerLoad& b) { return a.peer < b.peer; });
+  co_return plan_rebalance(std::move(loads), pin_bytes());
+}
+
+Status Orchestrator::save_running(bool running) {
+  if (core_.parts.store == nullptr) {
+    return {};
+  }
+  store::Batch batch;
+  batch.put(store::Family::Meta, kRunningKey, running ? "1" : "0");
+  return core_.parts.store->commit(std::move(batch), store::Sync::Yes);
+}
+
+void Orchestrator::load_running() {
+  if (core_.parts.store == nullptr) {
+    return;
+  }
+  const auto stored = core_.parts.store->get(store::Family::Meta, kRunningKey);
+  rebalance_.running = stored && *stored && **stored == "1";
+}
+
+Task<Status> Orchestrator::rebalance_start() {
+  if (core_.cluster().follower_mode) {
+    co_return fail(Code::Internal, "{}", kFollower);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (rebalance_.running) {
+      co_return Status();
+    }
+    rebalance_ = {};
+    rebalance_.running = true;
+    run_.reset();
+  }
+  auto save = [this] { return save_running(true); };
+  co_return co_await run_on(core_.parts.disk, std::move(save));
+}
+
+Task<Status> Orchestrator::rebalance_stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    // What was added already is still taken away from where it was; nothing more is begun.
+    if (run_) {
+      run_->stopping = true;
+    } else {
+      rebalance_.running = false;
+    }
+    rebalance_.stopped = "by request";
+  }
+  auto save = [this] { return save_running(false); };
+  co_return co_await run_on(core_.parts.disk, std::move(save));
+}
+
+RebalanceStatus Orchestrator::rebalance_status() const {
+  const std::lock_guard lock(mutex_);
+  return rebalance_;
+}
+
+Task<Result<bool>> Orchestrator::begin_run() {
+  CO_TRY(const auto plan, co_await rebalance_plan());
+  auto run = std::make_shared<Run>();
+  for (const PeerLoad& load : plan.peers) {
+    const uint64_t slack = std::max(kSlackPins, load.target * kSlackPercent / 100);
+    if (load.pins > load.target + slack) {
+      run->from.push_back({load.peer, load.pins - load.target, Cid()});
+    } else if (load.pins < load.target) {
+      run->room[load.peer] = load.target - load.pins;
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  run_ = std::move(run);
+  rebalance_.left = plan.pins;
+  co_return true;
+}
+
+// Whether the move is over: the pin has left the peer, or does not need to any more.
+Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from, ClusterView view,
+                                             StopToken stop) {
+  const auto pin = core_.pin_get(cid);
+  if (!pin || !pin->allocated_to(from)) {
+    co_return true;
+  }
+  const auto max = static_cast<size_t>(std::max(pin->options.replication_factor_max, 1));
+  if (pin->allocations.items.size() <= max) {
+    co_return true;
+  }
+  const std::vector<PeerId> others = others_alive(*pin, from, view);
+  const HeldBy answers = co_await ask_holders(core_, cid, others, kAskLimit, stop);
+  const auto holding = std::count_if(answers.begin(), answers.end(),
+                                     [](const auto& a) { return a.second == Held::Yes; });
+  if (static_cast<size_t>(holding) < max) {
+    co_return false;
+  }
+  api::Pin changed = *pin;
+  std::erase(changed.allocations.items, from);
+  const Result<bool> written = co_await core_.parts.pinset.replace(*pin, std::move(changed));
+  if (!written) {
+    co_return fail(written.error());
+  }
+  if (*written) {
+    const std::lock_guard lock(mutex_);
+    ++rebalance_.moved;
+    rebalance_.left -= std::min<uint64_t>(rebalance_.left, 1);
+  }
+  co_return *written;
+}
+
+// Adds takers for the next pins of a peer that has too many.
+Task<Result<bool>> Orchestrator::begin_moves(std::shared_ptr<Run> run, ClusterView view) {
+  Run::From& from = run->from.back();
+  auto read = [this, peer = from.peer, after = from.after]() -> Result<std::vector<api::Pin>> {
+    std::vector<api::Pin> pins;
+    TRY(const auto cids, core_.parts.pinset.allocated_to(peer, after, kPage, nullptr));
+    for (const Cid& cid : cids) {
+      TRY(auto pin, core_.parts.pinset.get(cid, nullptr));
+      if (pin) {
+        pins.push_back(std::move(*pin));
+      }
+    }
+    return pins;
+  };
+  CO_TRY(auto pins, co_await run_on(core_.parts.disk, std::move(read)));
+  std::vector<std::pair<api::Pin, api::Pin>> changes;
+  std::vector<std::pair<Cid, PeerId>> begun;
+  const PeerId peer = from.peer;
+  for (api::Pin& pin : pins) {
+    if (from.left == 0 || run->moving.size() + begun.size() >= kMaxMoving) {
+      break;
+    }
+    from.after = pin.cid;
+    const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
+    if (pin.allocations.items.size() > max) {
+      begun.emplace_back(pin.cid, peer);  // begun before a restart
+      --from.left;
+      continue;
+    }
+    const PeerId taker = choose_taker(pin, peer, run->room, view);
+    if (taker.empty()) {
+      continue;
+    }
+    api::Pin changed = pin;
+    changed.allocations.items.push_back(taker);
+    changed.timestamp = view.now;
+    --from.left;
+    --run->room[taker];
+    begun.emplace_back(pin.cid, peer);
+    changes.emplace_back(std::move(pin), std::move(changed));
+  }
+  const bool over = from.left == 0 || pins.size() < kPage;
+  const Result<size_t> written = co_await write(std::move(changes));
+  if (!written) {
+    co_return fail(written.error());
+  }
+  const std::lock_guard lock(mutex_);
+  run->moving.insert(run->moving.end(), begun.begin(), begun.end());
+  if (over && !run->from.empty() && run->moving.size() < kMaxMoving) {
+    run->from.pop_back();
+  }
+  co_return !begun.empty();
+}
+
+Task<Result<bool>> Orchestrator::rebalance_pass(StopToken stop) {
+  std::shared_ptr<Run> run;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!rebalance_.running || core_.now() < next_rebalance_) {
+      co_return false;
+    }
+    run = run_;
+  }
+  if (!run) {
+    co_return co_await begin_run();
+  }
+  const ClusterView view = core_.view();
+  if (view.cut_off()) {
+    co_return false;
+  }
+  std::vector<std::pair<Cid, PeerId>> moving;
+  {
+    const std::lock_guard lock(mutex_);
+    moving.swap(run->moving);
+  }
+  std::vector<Task<Result<bool>>> tasks;
+  for (const auto& [cid, from] : moving) {
+    tasks.push_back(finish_move(cid, from, view, stop));
+  }
+  std::vector<Result<bool>> outcomes = co_await gather(std::move(tasks));
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      if (!outcomes[i] || !*outcomes[i]) {
+        run->moving.push_back(moving[i]);
+      }
+    }
+  }
+  const Duration wait = move_rate_.take(moving.size(), core_.parts.clock.steady());
+  if (wait > Duration::zero()) {
+    (void)co_await sleep_for(wait, stop);
+  }
+  if (!run->stopping && !run->from.empty() && run->moving.size() < kMaxMoving) {
+    const Result<bool> begun = co_await begin_moves(run, view);
+    if (!begun) {
+      co_return fail(begun.error());
+    }
+  }
+  bool over = false;
+  {
+    const std::lock_guard lock(mutex_);
+    rebalance_.waiting = run->moving.size();
+    next_rebalance_ = core_.now().plus(kPause);
+    over = (run->stopping || run->from.empty()) && run->moving.empty();
+    if (over) {
+      rebalance_.running = false;
+      rebalance_.left = 0;
+      if (rebalance_.stopped.empty()) {
+        rebalance_.stopped = "done";
+      }
+      run_.reset();
+    }
+  }
+  if (over) {
+    log_info("cluster", "rebalancing has ended");
+    auto save = [this] { return save_running(false); };
+    const Status saved = co_await run_on(core_.parts.disk, std::move(save));
+    if (!saved) {
+      co_return fail(saved.error());
+    }
+  }
+  co_return true;
+}
+
+}  // namespace ica::cluster

@@ -1,0 +1,141 @@
+"""A peer is lost: how long until every pin has its copies again. Three peers beside stand-ins for Kubo. See scripts/bench.
+
+The reference does it only when disable_repinning is false, which is set for it here.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import tempfile
+import threading
+import time
+
+from harness import http, tools
+from harness.lab import Lab
+from harness.wait import wait_until
+from single import loadgen
+
+GRACE = 5
+
+
+def settings(ping):
+    return {
+        "cluster": {"mdns_interval": "0s", "monitor_ping_interval": f"{ping}s", "replication_factor_min": 2,
+                    "replication_factor_max": 2, "disable_repinning": False},
+        "informer/disk": {"metric_ttl": "10s"},
+        "informer/tags": {"metric_ttl": "10s"},
+        "agent": {"repin_grace": f"{GRACE}s"},
+    }
+
+
+class Pings:
+    """GET /id ten times a second: is the API responsive meanwhile?"""
+
+    def __init__(self, peer):
+        self.peer, self.took, self.stop = peer, [], threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.stop.wait(0.1):
+            begin = time.monotonic()
+            http.request(self.peer.rest_port, "GET", "/id", timeout=60)
+            self.took.append((time.monotonic() - begin) * 1000)
+
+    def p99(self):
+        self.stop.set()
+        self.thread.join()
+        return sorted(self.took)[int(0.99 * (len(self.took) - 1))]
+
+
+def copies(peers):
+    """Pins that these peers hold, summed up."""
+    total = 0
+    for peer in peers:
+        total += loadgen(peer, "list", "-path", "/pins?local=true&filter=pinned")["lines"]
+    return total
+
+
+def lost_pins(peer, lost):
+    """Pins that are still allocated to the lost peer."""
+    answer = http.request(peer.rest_port, "GET", "/allocations", timeout=600)
+    return sum(1 for line in answer.body.splitlines() if lost.id.encode() in line)
+
+
+def run(lab, flavour, count, ping, deadline, log):
+    kubos = []
+    for _ in range(3):
+        kubo = lab.fake_kubo(start=False)
+        kubo.start(state=False)
+        kubos.append(kubo)
+    peers = [lab.peer(kubos[n], flavour, f"{flavour}{n}", settings(ping), start=False, base={}) for n in range(3)]
+    for peer in peers:
+        peer.allow_errors(".*")
+        peer.configure({"cluster": {"peer_addresses": [p.swarm_multiaddr for p in peers if p is not peer]}})
+    for peer in peers:
+        peer.start()
+    for peer in peers:
+        peer.wait_candidates(3, 180)
+    rows = {}
+    begin = time.monotonic()
+    loadgen(peers[0], "pin", "-connections", 64, "-count", count)
+    wait_until(lambda: copies(peers) == 2 * count, deadline, "every pin has two copies", 0.5 if count < 10_000 else 3)
+    rows["placed, s"] = time.monotonic() - begin
+    *rest, lost = peers
+    before = lost_pins(rest[0], lost)
+    pings = Pings(rest[0])
+    lost.process.kill()
+    begin = time.monotonic()
+    try:
+        wait_until(lambda: lost_pins(rest[0], lost) < before, deadline, "re-allocation begins", 0.05)
+        first = time.monotonic()
+        wait_until(lambda: lost_pins(rest[0], lost) == 0, deadline, "all are re-allocated", 0.05)
+        end = time.monotonic()
+        wait_until(lambda: copies(rest) == 2 * count, deadline, "every pin has two copies again", 0.25)
+        rows["last copy back after, s"] = time.monotonic() - begin
+        rows["begins after, s"] = first - begin
+        if count >= 10_000:
+            rows["re-allocated, pins/s"] = before / max(end - first, 0.05)
+    except AssertionError:
+        rows["last copy back after, s"] = f"not within {deadline} s; {2 * count - copies(rest)} copies lacking"
+    rows["GET /id p99 meanwhile, ms"] = pings.p99()
+    for name, value in rows.items():
+        log(f"  {flavour}, {count:,} pins, ping {ping} s: {name}: {value if isinstance(value, str) else f'{value:.1f}'}")
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", choices=("ours", "go"))
+    parser.add_argument("--count", type=int, help="this many pins with a ping of 2 s only")
+    options = parser.parse_args()
+    out = tools.ROOT / "build" / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    cases = {"ours": [(200, 2, 120), (200, 15, 180), (100_000, 2, 600)], "go": [(200, 2, 240), (200, 15, 240)]}
+    results = {}
+    for flavour in [options.only] if options.only else ["ours", "go"]:
+        for count, ping, deadline in [(options.count, 2, 600)] if options.count else cases[flavour]:
+            folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-", dir=out))
+            lab = Lab(folder)
+            try:
+                rows = run(lab, flavour, count, ping, deadline, lambda text: print(text, flush=True))
+                results.setdefault(f"{count:,} pins, ping every {ping} s", {})[flavour] = rows
+            except BaseException:
+                print(lab.logs())
+                raise
+            finally:
+                problems = lab.close()
+                shutil.rmtree(folder)
+            if problems:
+                print("\n".join(problems))
+    (out / "repin.json").write_text(json.dumps(results, indent=1))
+    text = lambda value: value if isinstance(value, str) else f"{value:.1f}"
+    print("\n| case | what | ipfs-cluster-agent | ipfs-cluster-service 1.1.6 |\n|---|---|---:|---:|")
+    for case, flavours in results.items():
+        for name in dict.fromkeys(n for rows in flavours.values() for n in rows):
+            cells = [text(flavours[f][name]) if name in flavours.get(f, {}) else "" for f in ("ours", "go")]
+            print(f"| {case} | {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
