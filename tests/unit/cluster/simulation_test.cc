@@ -141,11 +141,11 @@ struct Node {
   cluster::Importer importer;
   std::unique_ptr<Cluster> cluster;
   bool up = true;
-  int side = 0;              // of a cut network
-  bool broken = false;       // its Kubo pins nothing new
-  std::set<Cid> held;        // in its Kubo
+  int side = 0;               // of a cut network
+  bool broken = false;        // its Kubo pins nothing new
+  std::set<Cid> held;         // in its Kubo
   std::map<Cid, Time> since;  // surplus copies
-  Duration offset{};         // its metrics' phase
+  Duration offset{};          // its metrics' phase
 
   void start();
   void stop() {
@@ -184,8 +184,8 @@ struct World {
   void publish(const Node& from, const Write& write) {
     for (auto& node : nodes) {
       if (node->n != from.n) {
-        mail.push_back({clock.now().plus(std::chrono::milliseconds(below(2000))), from.n, node->n,
-                        write});
+        mail.push_back(
+            {clock.now().plus(std::chrono::milliseconds(below(2000))), from.n, node->n, write});
       }
     }
   }
@@ -339,8 +339,7 @@ Result<tracker::TrackedPin> SimTracker::status(const Cid& cid) const {
   } else if (node_.held.contains(cid)) {
     out.local.status = api::TrackerStatus::Pinned;
   } else {
-    out.local.status =
-        node_.broken ? api::TrackerStatus::PinError : api::TrackerStatus::PinQueued;
+    out.local.status = node_.broken ? api::TrackerStatus::PinError : api::TrackerStatus::PinQueued;
   }
   return out;
 }
