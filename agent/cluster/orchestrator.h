@@ -99,7 +99,7 @@ class Orchestrator {
 
   // Evens out the use of disks; carried out by the peer that was asked, which goes on after a
   // restart. A stop begins nothing more and finishes what was begun.
-  Task<Result<RebalancePlan>> rebalance_plan();
+  Task<Result<RebalancePlan>> rebalance_plan(StopToken stop);
   Task<Status> rebalance_start();
   Task<Status> rebalance_stop();
   RebalanceStatus rebalance_status() const;
@@ -155,7 +155,7 @@ class Orchestrator {
   Task<Result<bool>> drain_pass(PeerId leaving, StopToken stop);
   Task<Result<Step::Kind>> move_one(api::Pin pin, PeerId leaving,
                                     std::shared_ptr<const ClusterView> view, StopToken stop);
-  Task<Result<bool>> begin_run();
+  Task<Result<bool>> begin_run(StopToken stop);
   Task<Result<bool>> begin_moves(std::shared_ptr<Run> run, ClusterView view);
   Task<Result<bool>> finish_move(Cid cid, PeerId from, ClusterView view, StopToken stop);
   Task<Result<bool>> rebalance_pass(StopToken stop);

@@ -368,7 +368,7 @@ TEST_CASE("rebalance: plan, moves, end") {
   for (int i = 0; i < 300; ++i) {
     b.put(i, {0, 1}, 2, 2);
   }
-  auto plan = b.await(b.orchestrator().rebalance_plan());
+  auto plan = b.await(b.orchestrator().rebalance_plan({}));
   REQUIRE(plan);
   CHECK(plan->pins > 150);
   CHECK(plan->pins < 250);
