@@ -115,7 +115,7 @@ Task<Result<Step::Kind>> Orchestrator::move_one(api::Pin pin, PeerId leaving,
   co_return step.kind;
 }
 
-Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, StopToken stop) {
+Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopToken stop) {
   size_t rank = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -159,6 +159,10 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, StopToken stop) {
     after = pins.back().cid;
     std::vector<Task<Result<Step::Kind>>> tasks;
     for (api::Pin& pin : pins) {
+      const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
+      if (finish && pin.allocations.items.size() <= max) {
+        continue;
+      }
       if (rank_of(view->movers, view->self, pin.cid) > rank) {
         ++count.others;
         continue;
@@ -183,8 +187,8 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, StopToken stop) {
         break;
       }
     }
-    if (core_.states.mode_of(leaving) != PeerMode::Draining) {
-      co_return did;  // taken back
+    if (finish == (core_.states.mode_of(leaving) == PeerMode::Draining)) {
+      co_return did;  // taken back, or ordered anew
     }
   }
   const std::lock_guard lock(mutex_);
@@ -201,6 +205,7 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, StopToken stop) {
   drain.waiting = count.waiting;
   drain.blocked = count.blocked;
   drain.moved += count.moved;
+  drain.over = finish && !did && count.waiting == 0 && count.others == 0;
   co_return did;
 }
 

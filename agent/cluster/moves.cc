@@ -104,6 +104,20 @@ Step next_step(const api::Pin& pin, const PeerId& leaving, const HeldBy& held,
   }
   Step step{Step::Kind::Remove, pin.allocations.items};
   std::erase(step.allocations, leaving);
+  // A peer that was away when others were added in its place may be back: those that hold the pin
+  // stay, then those that are there.
+  const auto worth = [&](const PeerId& peer) {
+    const auto found = held.find(peer);
+    return found != held.end() && found->second == Held::Yes ? 0 : view.is_alive(peer) ? 1 : 2;
+  };
+  for (int least = 2; least >= 0; --least) {
+    for (size_t i = step.allocations.size();
+         i-- > 0 && static_cast<int>(step.allocations.size()) > max;) {
+      if (worth(step.allocations[i]) == least) {
+        step.allocations.erase(step.allocations.begin() + static_cast<ptrdiff_t>(i));
+      }
+    }
+  }
   return step;
 }
 

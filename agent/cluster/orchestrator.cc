@@ -268,10 +268,24 @@ Task<Result<bool>> Orchestrator::work(StopToken stop) {
   }
   for (const auto& [peer, order] : core_.states.orders()) {
     if (order.mode == PeerMode::Draining) {
-      const Result<bool> moved = co_await drain_pass(peer, stop);
+      const Result<bool> moved = co_await drain_pass(peer, false, stop);
       CO_TRY_VOID(as_status(moved));
       did = did || *moved;
     }
+  }
+  std::vector<PeerId> taken_back;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [peer, drain] : drains_) {
+      if (!drain.over && core_.states.mode_of(peer) != PeerMode::Draining) {
+        taken_back.push_back(peer);
+      }
+    }
+  }
+  for (const PeerId& peer : taken_back) {
+    const Result<bool> moved = co_await drain_pass(peer, true, stop);
+    CO_TRY_VOID(as_status(moved));
+    did = did || *moved;
   }
   const Result<bool> rebalanced = co_await rebalance_pass(stop);
   CO_TRY_VOID(as_status(rebalanced));

@@ -99,7 +99,7 @@ class Orchestrator {
 
   // Evens out the use of disks; carried out by the peer that was asked, which goes on after a
   // restart. A stop begins nothing more and finishes what was begun.
-  Task<Result<RebalancePlan>> rebalance_plan();
+  Task<Result<RebalancePlan>> rebalance_plan(StopToken stop);
   Task<Status> rebalance_start();
   Task<Status> rebalance_stop();
   RebalanceStatus rebalance_status() const;
@@ -122,6 +122,7 @@ class Orchestrator {
     size_t waiting = 0;
     size_t blocked = 0;
     size_t moved = 0;
+    bool over = false;  // taken back, and what was begun is finished
   };
   // One page of a lost peer's pins, looked at.
   struct Page {
@@ -152,10 +153,11 @@ class Orchestrator {
   Result<Page> repin_page(const PeerId& lost, const Cid& after, size_t rank, ClusterView view,
                           const store::SnapshotPtr& snapshot) const;
   void finish_pass(const PeerId& lost, const LostPeer& told, const ClusterView& view);
-  Task<Result<bool>> drain_pass(PeerId leaving, StopToken stop);
+  // `finish`: the order was taken back, so only pins that were added elsewhere already.
+  Task<Result<bool>> drain_pass(PeerId leaving, bool finish, StopToken stop);
   Task<Result<Step::Kind>> move_one(api::Pin pin, PeerId leaving,
                                     std::shared_ptr<const ClusterView> view, StopToken stop);
-  Task<Result<bool>> begin_run();
+  Task<Result<bool>> begin_run(StopToken stop);
   Task<Result<bool>> begin_moves(std::shared_ptr<Run> run, ClusterView view);
   Task<Result<bool>> finish_move(Cid cid, PeerId from, ClusterView view, StopToken stop);
   Task<Result<bool>> rebalance_pass(StopToken stop);

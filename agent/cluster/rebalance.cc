@@ -92,8 +92,9 @@ uint64_t Orchestrator::pin_bytes() const {
   return pins == 0 || repo == 0 ? uint64_t{1} << 20 : std::max<uint64_t>(repo / pins, 1);
 }
 
-Task<Result<RebalancePlan>> Orchestrator::rebalance_plan() {
-  if (const auto stat = co_await core_.parts.connector.repo_stat(StopToken())) {
+Task<Result<RebalancePlan>> Orchestrator::rebalance_plan(StopToken stop) {
+  const auto stat = co_await core_.parts.connector.repo_stat(stop);
+  if (stat) {
     repo_bytes_ = stat->repo_size;
   }
   const ClusterView view = core_.view();
@@ -172,8 +173,8 @@ RebalanceStatus Orchestrator::rebalance_status() const {
   return rebalance_;
 }
 
-Task<Result<bool>> Orchestrator::begin_run() {
-  CO_TRY(const auto plan, co_await rebalance_plan());
+Task<Result<bool>> Orchestrator::begin_run(StopToken stop) {
+  CO_TRY(const auto plan, co_await rebalance_plan(std::move(stop)));
   auto run = std::make_shared<Run>();
   for (const PeerLoad& load : plan.peers) {
     const uint64_t slack = std::max(kSlackPins, load.target * kSlackPercent / 100);
@@ -285,7 +286,7 @@ Task<Result<bool>> Orchestrator::rebalance_pass(StopToken stop) {
     run = run_;
   }
   if (!run) {
-    co_return co_await begin_run();
+    co_return co_await begin_run(stop);
   }
   const ClusterView view = core_.view();
   if (view.cut_off()) {

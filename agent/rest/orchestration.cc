@@ -146,7 +146,7 @@ Task<void> stop_rebalance(Exchange& exchange) {
 }
 
 Task<void> get_rebalance_plan(Exchange& exchange) {
-  const auto plan = co_await exchange.cluster.orchestrator().rebalance_plan();
+  const auto plan = co_await exchange.cluster.orchestrator().rebalance_plan(exchange.stop());
   if (!plan) {
     co_await exchange.send_error(plan.error());
     co_return;

@@ -6,11 +6,13 @@ what the Kubos themselves hold.
 Default: 40 files. --long: 500 files up to 20 MiB.
 """
 import random
+import subprocess
 import time
 
 import pytest
 
-from harness import http
+from harness import http, tools
+from harness.pins import cid_of
 from harness.wait import wait_until
 
 COPIES = 3
@@ -140,3 +142,44 @@ def test_events_tell_what_happens(world):
             if line.startswith(b"data:") and cid.encode() in line:
                 seen.add(cid)
     connection.close()
+
+
+def ctl(peer, *args):
+    done = subprocess.run([tools.our("ipfs-cluster-ctl"), "--host", peer.rest_multiaddr, *args], capture_output=True,
+                          text=True, timeout=120, env=tools.clean_env(), check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_client_cordons_drains_and_rebalances(lab):
+    settings = dict(SETTINGS, cluster=dict(SETTINGS["cluster"], replication_factor_min=1, replication_factor_max=1))
+    peers = lab.cluster(3, settings=settings, kubos=[lab.fake_kubo() for _ in range(3)])
+    first, second, third = peers
+    assert ctl(first, "repin", "status")[1].startswith("Re-replication: on, grace 5s, 3 of 3 peers in sight")
+    code, text = ctl(first, "peers", "cordon", third.name)
+    assert code == 0 and "cordoned" in text, text
+    for number in range(40):
+        assert first.call("POST", f"/pins/{cid_of(number)}").status == 200
+    assert all(third.id not in pin["allocations"] for pin in first.pinset().values())
+    # Told to peers of the reference as well: no free space.
+    wait_until(lambda: third.id not in {m["peer"] for m in second.call("GET", "/monitor/metrics/freespace").json()}, 20,
+               "its free space is not told any more")
+    code, text = ctl(first, "peers", "drain", second.name, "--wait")
+    assert code == 0 and "safe to remove" in text, text
+    wait_until(lambda: all(p["allocations"] == [first.id] for p in first.pinset().values()), 30, "all is on the first")
+    assert ctl(second, "peers", "uncordon", second.name)[0] == 0
+    assert ctl(second, "peers", "uncordon", third.name)[0] == 0
+    for peer in peers:
+        peer.wait_candidates(3)
+    code, text = ctl(third, "rebalance", "--dry-run")
+    assert code == 0 and "pins would move" in text, text
+    assert ctl(third, "rebalance", "--start")[0] == 0
+    wait_until(lambda: "not running (done)" in ctl(third, "rebalance")[1], 60, "the rebalance ends", 0.5)
+    held = {p.id: 0 for p in peers}
+    for pin in first.pinset().values():
+        assert len(pin["allocations"]) == 1
+        held[pin["allocations"][0]] += 1
+    assert max(held.values()) < 40 and min(held.values()) >= 0, held
+    code, text = ctl(first, "peers", "drain", "nobody")
+    assert code == 1 and "no peer is called" in text, text
+    code, text = ctl(first, "status", "-v", cid_of(1))
+    assert code == 0, text

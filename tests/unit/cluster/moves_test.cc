@@ -103,6 +103,17 @@ TEST_CASE("leaving: nowhere to go, and one that cannot hold it") {
   CHECK(next_step(pin_on({0, 1, 2}, 2, 2), peer(0), held, view).kind == Step::Kind::Wait);
 }
 
+TEST_CASE("leaving: who was away meanwhile makes no copy too many") {
+  const auto view = view_of({0, 1, 2, 3, 4});
+  // 1 was away when 3 and 4 were added, and is back.
+  const api::Pin pin = pin_on({0, 1, 2, 3, 4}, 2, 3);
+  const HeldBy held = {
+      {peer(1), Held::Yes}, {peer(2), Held::Yes}, {peer(3), Held::Yes}, {peer(4), Held::No}};
+  const Step step = next_step(pin, peer(0), held, view);
+  REQUIRE(step.kind == Step::Kind::Remove);
+  CHECK(step.allocations == Peers{peer(1), peer(2), peer(3)});
+}
+
 // Whatever is alive and whatever the answers: never fewer copies that are held, never fewer places
 // than before or the maximum, no peer twice, and it ends.
 TEST_CASE("leaving: any cluster") {

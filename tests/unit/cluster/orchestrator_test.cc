@@ -289,6 +289,40 @@ TEST_CASE("a drain adds elsewhere, waits, removes, and says when it is safe") {
   CHECK(b.await(b.use_cases().pin(pin))->allocations.items.size() == 3);
 }
 
+TEST_CASE("a drain that is taken back finishes what was begun, and leaves the rest") {
+  Bench b;
+  for (const int n : {0, 1, 2}) {
+    b.announce(n);
+  }
+  for (int i = 0; i < 1200; ++i) {
+    b.put(i, {2}, 1, 1);
+  }
+  api::PinInfo info;
+  info.info.status = api::TrackerStatus::Pinning;
+  for (int i = 0; i < 1200; ++i) {
+    info.cid = cid_number(i);
+    b.peers.peers_by_id[peer_id(1)].infos[info.cid] = info;
+  }
+  REQUIRE(b.await(b.orchestrator().order(peer_id(2), PeerMode::Draining)));
+  b.turn(1s);
+  const size_t begun = b.pinset.writes;
+  CHECK(begun >= 1000);
+  CHECK(begun < 1100);
+  REQUIRE(b.await(b.orchestrator().order(peer_id(2), PeerMode::Active)));
+  for (auto& [cid, told] : b.peers.peers_by_id[peer_id(1)].infos) {
+    told.info.status = api::TrackerStatus::Pinned;
+  }
+  for (int i = 0; i < 5; ++i) {
+    b.turn(20s);
+  }
+  size_t stayed = 0;
+  for (int i = 0; i < 1200; ++i) {
+    CHECK(b.holders(i).size() == 1);
+    stayed += b.held_by(i, 2) ? 1 : 0;
+  }
+  CHECK(stayed == 1200 - begun);
+}
+
 TEST_CASE("a drain that was ordered elsewhere is taken up; who may not write gives no orders") {
   Bench b;
   for (const int n : {0, 1, 2}) {
@@ -368,7 +402,7 @@ TEST_CASE("rebalance: plan, moves, end") {
   for (int i = 0; i < 300; ++i) {
     b.put(i, {0, 1}, 2, 2);
   }
-  auto plan = b.await(b.orchestrator().rebalance_plan());
+  auto plan = b.await(b.orchestrator().rebalance_plan({}));
   REQUIRE(plan);
   CHECK(plan->pins > 150);
   CHECK(plan->pins < 250);

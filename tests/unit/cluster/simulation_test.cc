@@ -408,6 +408,8 @@ void simulate(uint64_t seed) {
         other->held.insert(pin.cid);
       }
     }
+    world.second();
+    world.second();
   }
   for (int s = 0; s < 5; ++s) {
     world.second();
