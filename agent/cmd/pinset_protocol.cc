@@ -129,8 +129,7 @@ Task<Status> PinsetProtocol::stream(PeerId peer, Bytes request,
 Task<Status> PinsetProtocol::read_history(PinsetProtocol* self, PeerId peer, Bytes request,
                                           std::shared_ptr<crdt::HistorySink> sink, StopToken stop) {
   std::vector<std::string> protocols(1, std::string(kHistory));
-  auto opened =
-      co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
+  auto opened = co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
   if (!opened) {
     co_return fail(opened.error());
   }
@@ -185,8 +184,7 @@ Task<void> PinsetProtocol::serve_state(PinsetProtocol* self, p2p::StreamPtr stre
 
 Task<void> PinsetProtocol::ask(PinsetProtocol* self, PeerId peer, StopToken stop) {
   std::vector<std::string> protocols(1, std::string(kState));
-  auto opened =
-      co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
+  auto opened = co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
   if (!opened) {
     co_return;
   }

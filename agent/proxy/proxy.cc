@@ -4,8 +4,8 @@
 #include "agent/proxy/handlers.h"
 #include "common/base/log.h"
 #include "common/web/access_log.h"
-#include "common/web/watched_response.h"
 #include "common/web/api_server.h"
+#include "common/web/watched_response.h"
 
 namespace ica::proxy {
 namespace {
