@@ -443,7 +443,7 @@ TEST_CASE("rebalance: plan, moves, end") {
     CHECK(n > 180);
     CHECK(n < 220);
   }
-  CHECK(b.await(b.orchestrator().rebalance_plan())->pins == 0);
+  CHECK(b.await(b.orchestrator().rebalance_plan({}))->pins == 0);
 }
 
 TEST_CASE("rebalance: a stop finishes what was begun and begins nothing") {

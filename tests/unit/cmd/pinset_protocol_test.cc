@@ -39,8 +39,8 @@ Task<void> fetch(PinsetProtocol* protocol, PeerId from, Bytes request,
 }
 
 Task<void> send(p2p::FakeHost* host, PeerId to, Bytes data, Result<Bytes>* answer) {
-  auto stream = co_await host->open_stream(to, {std::string(PinsetProtocol::kHistory)},
-                                           std::chrono::seconds(5), {});
+  std::vector<std::string> protocols(1, std::string(PinsetProtocol::kHistory));
+  auto stream = co_await host->open_stream(to, std::move(protocols), std::chrono::seconds(5), {});
   const Status sent = co_await (*stream)->write(std::move(data));
   (void)sent;
   *answer = co_await (*stream)->read_some(100);
