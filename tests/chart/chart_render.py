@@ -538,6 +538,12 @@ def test_extra_objects_and_labels():
     assert "team" not in r.set("ipfs")["spec"]["selector"]["matchLabels"]
 
 
+def test_a_pod_has_time_to_hear_of_every_change_before_the_next_one_restarts():
+    seconds = int(render().env()["CLUSTER_CRDT_REBROADCASTINTERVAL"].rstrip("s"))
+    assert render().set("cluster")["spec"]["minReadySeconds"] >= 2 * seconds
+    assert "minReadySeconds" not in render(kube="1.24.0").set("cluster")["spec"]
+
+
 def test_go_flavor_runs_the_stock_image_with_the_same_values():
     a, b = render(), render({"cluster": {"image": {"flavor": "go"}}})
     assert b.container("cluster")["command"] == a.container("cluster")["command"] == ["ipfs-cluster-service"]

@@ -267,6 +267,26 @@ def test_p3_identity_from_a_secret(box, service, tmp_path):
     assert mismatch.returncode == 1 and "remove" in mismatch.stderr
 
 
+def test_identity_derived_from_a_seed(box, tmp_path):
+    """Known before the pods are there, and a volume's own identity wins."""
+    for name in ("ipfs-cluster-service", "ipfs-cluster-agent"):
+        (box / name).symlink_to(tools.our("ipfs-cluster-agent"))
+    given = tmp_path / "identity"
+    given.mkdir()
+    (given / "identity-seed").write_text("5eed" * 16 + "\n")
+    env = {"IDENTITY_MODE": "derived", "IDENTITY_FOLDER": str(given), "IDENTITY_SALT": "ns/peers"}
+    foretold = subprocess.run([tools.our("ipfs-cluster-agent"), "identity", "derive", "--seed-file", given / "identity-seed", "--salt", "ns/peers",
+                               "--count", "3"], capture_output=True, text=True, check=True).stdout.split()
+    for k in range(3):
+        done = init(box, tmp_path / f"data{k}", POD_NAME=f"peer-{k}", **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads((tmp_path / f"data{k}/identity.json").read_text())["id"] == foretold[k]
+    assert init(box, tmp_path / "own").returncode == 0
+    own = json.loads((tmp_path / "own/identity.json").read_text())["id"]
+    kept = init(box, tmp_path / "own", **env)
+    assert kept.returncode == 0 and f"keeping the identity {own}" in kept.stdout
+
+
 def test_k159_export_of_a_running_peer_and_backups(box, names, tmp_path):
     pins = "".join(json.dumps({"cid": f"Qm{k}"}) + "\n" for k in range(5))
     server = names({"localhost": pins, "api.svc": pins})

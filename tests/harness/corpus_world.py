@@ -62,6 +62,10 @@ class World:
         add_fixtures(self.kubos)
         for n, peer in enumerate(lab.cluster(count, flavour, kubos=self.kubos)):
             self._join(f"cluster{n}", peer)
+        # The peers connect the Kubos with each other some seconds after their start; content moves only then.
+        for kubo in self.kubos:
+            wait_until(lambda k=kubo: len(k.call("swarm/peers").json()["Peers"] or []) >= count - 1, 60,
+                       "the Kubos are connected", 0.2)
         if stage != "main":
             self._small_pinset()
 
@@ -114,9 +118,10 @@ class World:
         what = exchange["id"]
         if what == "pin-missing-content-1":
             return
-        if what in ("status-pinning", "status-filter-pinning-local"):
-            names = ["missing"] if what == "status-pinning" else ["missing", "missing2"]
-            self._wait_listed("pinning", names, {"cluster0"})
+        if what == "status-pinning":
+            self._wait_listed("pinning", ["missing"])
+        elif what == "status-filter-pinning-local":
+            self._wait_listed("pinning", ["missing", "missing2"], {"cluster0"})
         elif what in ("status-filter-pin-error", "status-filter-error"):
             self._wait_listed("pin_error", ["missing"])
         elif what == "recover-all":
@@ -139,6 +144,7 @@ class World:
                                         {"Content-Type": kind}, body)
         elif what == "ipfsdown-pin-status":
             self.roles["cluster0"].wait_status(exchange["request"]["path"].split("/")[2], "pinned")
+            self.settle()
         elif what in ("ipfsdown-alerts", "later-alerts"):
             want = {m["name"] for m in exchange["response"]["body"]}
             peer = self.roles["cluster0"]

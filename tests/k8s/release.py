@@ -32,6 +32,7 @@ cluster:
     requests: {cpu: 50m, memory: 64Mi}
   storage:
     volumeSize: "5Gi"
+  minReadySeconds: 15
 ipfs:
   resources:
     limits: {cpu: 1000m, memory: 2Gi}

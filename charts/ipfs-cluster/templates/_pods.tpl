@@ -189,6 +189,9 @@ envFrom:
 {{- $env = append $env (dict "name" "CLUSTER_PINSVCAPI_BASICAUTHCREDENTIALS" "valueFrom" (dict "secretKeyRef" (dict "name" $c.basicAuth.existingSecret "key" $c.basicAuth.key))) -}}
 {{- end -}}
 {{- end -}}
+{{- with $c.rebroadcastInterval -}}
+{{- $env = append $env (dict "name" "CLUSTER_CRDT_REBROADCASTINTERVAL" "value" .) -}}
+{{- end -}}
 {{- with $c.mdnsInterval -}}
 {{- $env = append $env (dict "name" "CLUSTER_MDNSINTERVAL" "value" (toString .)) -}}
 {{- end -}}
