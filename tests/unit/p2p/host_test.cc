@@ -215,7 +215,44 @@ TEST_CASE("a thousand streams at once") {
   world.until("no stream left", [&] { return b.stats().open_inbound_streams == 0; });
 }
 
-TEST_CASE("limits per address, in all, and of streams") {
+TEST_CASE("connections in all are limited, and trimmed but for protected peers") {
+  HostWorld world;
+  auto options = HostWorld::options(1);
+  SUBCASE("refused above the limit") {
+    options.max_connections = 2;
+    Host& a = world.add(std::move(options));
+    for (int i = 2; i < 6; ++i) {
+      Host& other = world.add(i);
+      world.introduce(other, a);
+      const auto connected = world.sync(other.connect(a.self(), 5s, {}));
+      static_cast<void>(connected);  // the refusal may come after the handshake
+    }
+    world.until("limited", [&] {
+      return a.stats().failures(true, ConnectFailure::Limit) == 2 &&
+             a.connected_peers().size() == 2;
+    });
+  }
+  SUBCASE("trimmed") {
+    options.high_water = 3;
+    options.low_water = 2;
+    options.trim_grace = 0ns;
+    Host& a = world.add(std::move(options));
+    Host& kept = world.add(2);
+    a.protect(kept.self());
+    world.introduce(a, kept);
+    REQUIRE(world.sync(a.connect(kept.self(), 5s, {})).has_value());
+    for (int i = 3; i < 6; ++i) {
+      Host& other = world.add(i);
+      world.introduce(a, other);
+      const auto connected = world.sync(a.connect(other.self(), 5s, {}));
+      static_cast<void>(connected);  // it may be trimmed before we look
+    }
+    world.until("trimmed", [&] { return a.connected_peers().size() == 2; });
+    CHECK(a.connections(kept.self()) == 1);
+  }
+}
+
+TEST_CASE("connections of one address are limited") {
   HostWorld world;
   auto options = HostWorld::options(1);
   options.max_connections_per_address = 2;
