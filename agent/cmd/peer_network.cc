@@ -19,6 +19,8 @@ namespace {
 
 constexpr Duration kIdLimit = std::chrono::seconds(10);
 constexpr Duration kIntroductions = std::chrono::seconds(30);
+// The end of a partition must be noticed within seconds, and a dial to nobody costs little.
+constexpr Duration kReconnectMax = std::chrono::seconds(8);
 constexpr Duration kBootstrapRetryMin = std::chrono::seconds(1);
 constexpr Duration kBootstrapRetryMax = std::chrono::seconds(30);
 
@@ -52,6 +54,7 @@ p2p::HostOptions host_options(const PeerNetwork::Needs& needs) {
   options.disk = needs.runtime.disk();
   options.mdns_interval = c.mdns_interval;
   options.dial_timeout = c.dial_peer_timeout;
+  options.reconnect_max = kReconnectMax;
   options.high_water = static_cast<size_t>(std::max(1, c.connection_manager.high_water));
   options.low_water = static_cast<size_t>(std::max(1, c.connection_manager.low_water));
   options.trim_grace = c.connection_manager.grace_period;
