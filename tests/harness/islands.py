@@ -82,11 +82,11 @@ class SharedKubo(FakeKubo):
 class IslandAgent(Agent):
     """One of ours in a namespace of its own."""
 
-    def __init__(self, islands, island, folder, kubo, name, settings=None):
+    def __init__(self, islands, island, folder, kubo, name, settings=None, base=None):
         self.namespace, number = islands.add(island)
         self.island = island
         self.swarm_address, self.address = f"{SWARM}.0.{number}", f"{MANAGE}.0.{number}"
-        super().__init__(folder, kubo, name, settings)
+        super().__init__(folder, kubo, name, settings, base=base)
         self.rest_port, self.swarm_port, self.metrics_port = 9094, 9096, 8888
         self.configure({
             "cluster": {"listen_multiaddress": [f"/ip4/{self.swarm_address}/tcp/9096"]},

@@ -1,7 +1,7 @@
 """Many agents in network namespaces on one machine: everybody finds everybody from one address, pins reach all, and a
 partition of half of them heals.
 
-Default: 6 agents. --long: 30, with a bound on the memory of each (release builds).
+Default: 6 agents. --long: 30 at default intervals, with a bound on the memory of each (release builds).
 """
 import os
 import time
@@ -27,12 +27,12 @@ def islands(lab):
     islands.close()
 
 
-def start(lab, islands, count):
+def start(lab, islands, count, base=None):
     kubo = shared_kubo(lab)
     peers = []
     for number in range(count):
         folder = lab.folder / f"{len(lab.parts)}-peer{number}"
-        peer = IslandAgent(islands, "a" if number < count // 2 else "b", folder, kubo, f"peer{number}")
+        peer = IslandAgent(islands, "a" if number < count // 2 else "b", folder, kubo, f"peer{number}", base=base)
         lab.parts.append(peer)
         if peers:
             peer.configure({"cluster": {"peer_addresses": [peers[0].swarm_multiaddr]}})
@@ -61,8 +61,9 @@ def everywhere(peers, cids, deadline):
 
 
 def test_all_find_all_and_a_partition_heals(lab, islands, request):
-    count = 30 if request.config.getoption("--long") else 6
-    peers = start(lab, islands, count)
+    long = request.config.getoption("--long")
+    count = 30 if long else 6
+    peers = start(lab, islands, count, {"cluster": {"mdns_interval": "0s"}} if long else None)
     cids = {pin(peer, n) for n, peer in enumerate(peers)}
     print(f"{count} pins on {count} peers after {everywhere(peers, cids, 30):.2f} s")
     for peer in (peers[0], peers[-1]):
