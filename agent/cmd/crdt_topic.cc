@@ -8,6 +8,13 @@
 
 namespace ica::cmd {
 
+namespace {
+
+// A change that was announced and announced again is not fresh any more.
+constexpr SteadyTime::duration kFreshChange = std::chrono::seconds(3);
+
+}  // namespace
+
 std::string crdt_topic_name(std::string_view cluster_name) {
   return base58(encode_multihash(multicodec::kMd5, md5(cluster_name)));
 }
@@ -81,7 +88,18 @@ void CrdtTopic::broadcast(Bytes message) {
   }
 }
 
+bool CrdtTopic::announce_last() {
+  const auto since =
+      std::chrono::steady_clock::now().time_since_epoch().count() - last_change_.load();
+  if (last_change_.load() == 0 || SteadyTime::duration(since) > kFreshChange) {
+    return false;
+  }
+  broadcast(crdt::encode_broadcast(replica_.heads()));
+  return true;
+}
+
 void CrdtTopic::on_local_nodes(const std::vector<Bytes>& digests) {
+  last_change_.store(std::chrono::steady_clock::now().time_since_epoch().count());
   if (bitswap_->wanted()) {
     std::vector<Cid> cids;
     for (const Bytes& digest : digests) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "agent/crdt/sync_driver.h"
 #include "agent/p2p/bitswap.h"
 #include "agent/p2p/gossip.h"
+#include "common/base/clock.h"
 
 namespace ica::cmd {
 
@@ -29,6 +31,10 @@ class CrdtTopic final : public crdt::BlockSource, public crdt::Broadcaster, publ
 
   // A block that we can serve: of the replica, or fetched a moment ago and about to be merged.
   std::optional<Bytes> read(const Cid& cid) const;
+
+  // Announces the present heads once more if a change of ours is so new that others may not have
+  // heard of it; true when it did. For the moment before this peer leaves.
+  bool announce_last();
 
   Task<Result<Bytes>> fetch(Cid cid, PeerId first, StopToken stop) override;
   void broadcast(Bytes message) override;
@@ -55,6 +61,7 @@ class CrdtTopic final : public crdt::BlockSource, public crdt::Broadcaster, publ
   const crdt::Replica& replica_;
   const std::shared_ptr<const cluster::Trust> trust_;
   Fetched fetched_;
+  std::atomic<SteadyTime::rep> last_change_{0};
   p2p::Gossip* gossip_ = nullptr;
   p2p::Bitswap* bitswap_ = nullptr;
   crdt::SyncDriver* driver_ = nullptr;

@@ -19,6 +19,10 @@ namespace {
 
 constexpr Duration kIdLimit = std::chrono::seconds(10);
 constexpr Duration kIntroductions = std::chrono::seconds(30);
+// For others to fetch our last change before we leave.
+constexpr Duration kFarewell = std::chrono::milliseconds(250);
+// The end of a partition must be noticed within seconds, and a dial to nobody costs little.
+constexpr Duration kReconnectMax = std::chrono::seconds(8);
 constexpr Duration kBootstrapRetryMin = std::chrono::seconds(1);
 constexpr Duration kBootstrapRetryMax = std::chrono::seconds(30);
 
@@ -52,6 +56,7 @@ p2p::HostOptions host_options(const PeerNetwork::Needs& needs) {
   options.disk = needs.runtime.disk();
   options.mdns_interval = c.mdns_interval;
   options.dial_timeout = c.dial_peer_timeout;
+  options.reconnect_max = kReconnectMax;
   options.high_water = static_cast<size_t>(std::max(1, c.connection_manager.high_water));
   options.low_water = static_cast<size_t>(std::max(1, c.connection_manager.low_water));
   options.trim_grace = c.connection_manager.grace_period;
@@ -124,10 +129,9 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   MetricTopic metrics;
   rpc::RemotePeers peers;
   std::unique_ptr<rpc::Server> server;
-  cluster::Cluster* cluster = nullptr;
   StopSource stop;
   std::atomic<int> running{0};
-  std::set<Multiaddr> swarmed;  // strand: what our Kubo was told to connect to
+  std::set<PeerId> swarmed;  // strand: whose Kubo ours was told of
 
   void launch(Task<void> loop, const char* what) {
     running.fetch_add(1);
@@ -208,7 +212,25 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     }
   }
 
-  // Paired Kubos are told of each other, so that content moves directly.
+  // Our Kubo is told of the Kubo of one peer. True when there is no more to be done.
+  static Task<bool> connect_swarm(Self self, PeerId peer) {
+    const StopToken token = self->stop.get_token();
+    auto id = co_await self->peers.id(peer, kIdLimit, token);
+    if (!id || !id->ipfs.error.empty()) {
+      co_return id ? false : id.error().code() == Code::PermissionDenied;
+    }
+    for (const Multiaddr& address : id->ipfs.addresses.items) {
+      const Status connected = co_await self->needs.connector.swarm_connect(address, token);
+      if (connected) {
+        co_return true;
+      }
+      log_debug("ipfshttp", "swarm connect {}: {}", address, connected.error().message());
+    }
+    co_return false;
+  }
+
+  // Paired Kubos are told of each other, so that content moves directly: each peer's once, and
+  // again when the peer was away.
   static Task<void> connect_swarms(Self self) {
     const StopToken token = self->stop.get_token();
     const Duration period = self->needs.config.ipfs_http.connect_swarms_delay;
@@ -220,43 +242,28 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
       if (!slept) {
         co_return;
       }
-      if (!self->needs.connector.reachable()) {
-        continue;
-      }
-      auto stream = self->cluster->peers(token);
-      auto members = co_await stream->next();
-      if (!members) {
-        continue;
-      }
-      std::set<Multiaddr> seen;
-      for (const api::Id& member : *members) {
-        if (member.id == self->needs.identity.id || !member.error.empty()) {
-          continue;
+      std::vector<PeerId> near = self->host.connected_peers();
+      std::erase_if(near, [&](const PeerId& peer) { return self->swarmed.contains(peer); });
+      for (const PeerId& peer : near) {
+        if (token.stop_requested() || !self->needs.connector.reachable()) {
+          break;
         }
-        for (const Multiaddr& address : member.ipfs.addresses.items) {
-          seen.insert(address);
+        const bool done = co_await connect_swarm(self, peer);
+        if (done) {
+          self->swarmed.insert(peer);
         }
       }
-      for (const Multiaddr& address : seen) {
-        if (!self->swarmed.contains(address)) {
-          const Status connected = co_await self->needs.connector.swarm_connect(address, token);
-          if (!connected) {
-            log_debug("ipfshttp", "swarm connect {}: {}", address, connected.error().message());
-          }
-        }
-      }
-      self->swarmed = std::move(seen);
     }
   }
 
   void on_connected(const PeerId& peer) {
+    swarmed.erase(peer);
     if (!stop.stop_requested()) {
       launch(introduce(shared_from_this(), peer), "introduction");
     }
   }
 
   Status start(cluster::Cluster& c) {
-    cluster = &c;
     crdt_topic.join(host, gossip, bitswap, driver);
     metrics.join(gossip);
     needs.pinset.set_sink(crdt_topic);
@@ -290,6 +297,11 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   static Task<void> end(Self self) {
     self->stop.request_stop();
     self->metrics.stop();
+    // What was acknowledged a moment ago must not stay here alone until we are back.
+    if (!self->host.connected_peers().empty() && self->crdt_topic.announce_last()) {
+      const Status served = co_await sleep_for(kFarewell);
+      (void)served;
+    }
     self->driver.stop();
     if (self->server) {
       co_await self->server->stop();

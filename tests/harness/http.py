@@ -110,9 +110,9 @@ def build(port, method, target, headers=(), body=None, version="HTTP/1.1"):
     return head.encode("latin1") + (body or b"")
 
 
-def request(port, method, target, headers=(), body=None, version="HTTP/1.1", timeout=60):
+def request(port, method, target, headers=(), body=None, version="HTTP/1.1", timeout=60, host="127.0.0.1"):
     """One request on a connection of its own."""
-    return exchange(port, build(port, method, target, headers, body, version), method, timeout)
+    return exchange(port, build(port, method, target, headers, body, version), method, timeout, host)
 
 
 def multipart(files, boundary="ica-test-boundary", field="file"):

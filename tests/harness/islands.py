@@ -1,0 +1,126 @@
+"""Peers in network namespaces, each with an address of its own on one of two islands; the bridge between the islands can
+be cut. A second network, for the tests and the stand-in for Kubo, is never cut. Needs root.
+"""
+import re
+import subprocess
+
+from . import http, ports, tools
+from .fake_kubo import FakeKubo
+from .peer import Agent
+from .process import Process
+from .wait import wait_until
+
+SWARM, MANAGE = "10.217", "10.218"
+
+
+def sh(*argv, check=True):
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=check)
+
+
+class Islands:
+    """prefix: of the names of namespaces and links, at most four letters."""
+
+    def __init__(self, prefix):
+        self.prefix, self.namespaces = prefix, []
+        for bridge in ("a", "b", "m"):
+            sh("ip", "link", "add", f"{prefix}{bridge}", "type", "bridge")
+            sh("ip", "link", "set", f"{prefix}{bridge}", "up")
+        sh("ip", "addr", "add", f"{MANAGE}.0.1/16", "dev", f"{prefix}m")
+        sh("ip", "link", "add", f"{prefix}x", "type", "veth", "peer", "name", f"{prefix}y")
+        sh("ip", "link", "set", f"{prefix}x", "master", f"{prefix}a", "up")
+        sh("ip", "link", "set", f"{prefix}y", "master", f"{prefix}b", "up")
+
+    def add(self, island):
+        """A namespace on island "a" or "b"; its name and number, which is the end of its addresses."""
+        number = len(self.namespaces) + 2
+        name = f"{self.prefix}n{number}"
+        sh("ip", "netns", "add", name)
+        self.namespaces.append(name)
+        for link, bridge, net, device in (("s", island, SWARM, "eth0"), ("t", "m", MANAGE, "eth1")):
+            outer = f"{self.prefix}{link}{number}"
+            sh("ip", "link", "add", outer, "type", "veth", "peer", "name", device, "netns", name)
+            sh("ip", "link", "set", outer, "master", f"{self.prefix}{bridge}", "up")
+            sh("ip", "-n", name, "addr", "add", f"{net}.0.{number}/16", "dev", device)
+            sh("ip", "-n", name, "link", "set", device, "up")
+        sh("ip", "-n", name, "link", "set", "lo", "up")
+        return name, number
+
+    def delay(self, text):
+        """Every swarm link: such as "delay 50ms loss 1%"."""
+        for name in self.namespaces:
+            sh("ip", "netns", "exec", name, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *text.split())
+
+    def cut(self):
+        sh("ip", "link", "set", f"{self.prefix}x", "down")
+
+    def heal(self):
+        sh("ip", "link", "set", f"{self.prefix}x", "up")
+
+    def close(self):
+        for name in self.namespaces:
+            sh("ip", "netns", "del", name, check=False)
+        for link in ("x", "a", "b", "m"):
+            sh("ip", "link", "del", f"{self.prefix}{link}", check=False)
+
+
+class SharedKubo(FakeKubo):
+    """A stand-in for Kubo that peers of all namespaces reach."""
+    HOST = f"{MANAGE}.0.1"
+
+    @property
+    def multiaddr(self):
+        return f"/ip4/{self.HOST}/tcp/{self.api_port}"
+
+    def start(self, state=False):
+        argv = [tools.tool_dir("lab") / "fakekubo", "-listen", f"{self.HOST}:{self.api_port}", "-control",
+                f"127.0.0.1:{self.control_port}"]
+        self.process = Process(self.name, argv, self.folder / "log", tools.clean_env())
+        wait_until(lambda: self.control("/stats").status == 200, 20, f"{self.name} answers")
+        return self
+
+
+class IslandAgent(Agent):
+    """One of ours in a namespace of its own."""
+
+    def __init__(self, islands, island, folder, kubo, name, settings=None, base=None):
+        self.namespace, number = islands.add(island)
+        self.island = island
+        self.swarm_address, self.address = f"{SWARM}.0.{number}", f"{MANAGE}.0.{number}"
+        super().__init__(folder, kubo, name, settings, base=base)
+        self.rest_port, self.swarm_port, self.metrics_port = 9094, 9096, 8888
+        self.configure({
+            "cluster": {"listen_multiaddress": [f"/ip4/{self.swarm_address}/tcp/9096"]},
+            "api/restapi": {"http_listen_multiaddress": f"/ip4/{self.address}/tcp/9094"},
+            "observations/metrics": {"enable_stats": True, "prometheus_endpoint": f"/ip4/{self.address}/tcp/8888"},
+        })
+
+    @property
+    def swarm_multiaddr(self):
+        return f"/ip4/{self.swarm_address}/tcp/9096/p2p/{self.id}"
+
+    def start(self, *flags, wait=True, env=None):
+        # `ip netns exec` becomes the program, so its process ID is the program's.
+        argv = ["ip", "netns", "exec", self.namespace, self.program_path(), "--config", self.config_dir, "daemon", *flags]
+        self.process = Process(self.name, argv, self.folder / "log", dict(self.env, **(env or {})))
+        if wait:
+            self.wait_up()
+        return self
+
+    def call(self, method, target, headers=(), body=None, timeout=60):
+        return http.request(self.rest_port, method, target, headers, body, timeout=timeout, host=self.address)
+
+    def metric(self, name):
+        """The first sample of a name."""
+        text = http.request(self.metrics_port, "GET", "/metrics", host=self.address).body.decode()
+        return float(re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M)[1])
+
+
+def shared_kubo(lab):
+    kubo = SharedKubo(lab.folder / f"{len(lab.parts)}-kubo")
+    lab.parts.append(kubo)
+    return kubo.start()
+
+
+def free_prefix():
+    """Two runs at once do not meet."""
+    return f"i{ports.free_port() % 1000}"
