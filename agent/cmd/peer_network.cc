@@ -124,6 +124,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   MetricTopic metrics;
   rpc::RemotePeers peers;
   std::unique_ptr<rpc::Server> server;
+  std::atomic<const rpc::Server*> answering{nullptr};  // the same, for scrapes
   cluster::Cluster* cluster = nullptr;
   StopSource stop;
   std::atomic<int> running{0};
@@ -266,6 +267,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     gossip.start();
     bitswap.start();
     server->start();
+    answering.store(server.get());
     const std::weak_ptr<Impl> weak = weak_from_this();
     p2p::PeerEvents events;
     events.connected = [weak](const PeerId& peer) {
@@ -336,8 +338,10 @@ Task<void> PeerNetwork::stop() {
 }
 
 PeerNetwork::Stats PeerNetwork::stats() const {
+  const rpc::Server* server = impl_->answering.load();
   return {.gossip = impl_->gossip.stats(),
           .bitswap = impl_->bitswap.stats(),
+          .rpc = server != nullptr ? server->stats() : rpc::ServerStats(),
           .connected = impl_->host.connected_peers().size()};
 }
 
