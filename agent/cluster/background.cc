@@ -124,7 +124,9 @@ struct Background::Impl : std::enable_shared_from_this<Impl> {
       }
       reading = self->disk.reading();
     }
-    if (!reading || reading->age > monitor::DiskGuard::kMaxAge) {
+    // An old value speaks for a Kubo that is slow to measure, not for one that is gone.
+    if (!reading || reading->age > monitor::DiskGuard::kMaxAge ||
+        !self->parts.connector.reachable()) {
       co_return api::Metric();
     }
     if (self->parts.config.informer_disk.metric_type == "reposize") {

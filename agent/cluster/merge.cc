@@ -240,15 +240,14 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
 
   api::GlobalPinInfo join(const Cid& cid) {
     api::GlobalPinInfo global;
-    bool first = true;
     for (const auto& lane : lanes_) {
       while (!lane->empty() && lane->front().cid == cid) {
-        if (first) {
-          global = api::to_global(lane->front());
-          first = false;
-        } else {
-          api::add_peer(global, lane->front());
+        api::PinInfo& info = lane->front();
+        // An answer speaks for the peer that gave it, and for nobody else.
+        if (info.peer != lane->peer) {
+          info.peer = lane->peer;
         }
+        api::add_peer(global, std::move(info));
         ++lane->position;
       }
     }

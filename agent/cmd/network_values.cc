@@ -37,6 +37,11 @@ telemetry::NetworkValues network_values(const PeerNetwork& network) {
   values.bitswap_bytes_in = stats.bitswap.bytes_in;
   values.bitswap_bytes_out = stats.bitswap.bytes_out;
   values.bitswap_failed = stats.bitswap.failed;
+  values.rpc_calls = {{"answered", stats.rpc.answered},
+                      {"denied", stats.rpc.denied},
+                      {"refused", stats.rpc.refused},
+                      {"unknown", stats.rpc.unknown}};
+  values.rpc_running = stats.rpc.running;
   return values;
 }
 

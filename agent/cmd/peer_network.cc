@@ -129,6 +129,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   MetricTopic metrics;
   rpc::RemotePeers peers;
   std::unique_ptr<rpc::Server> server;
+  std::atomic<const rpc::Server*> answering{nullptr};  // the same, for scrapes
   StopSource stop;
   std::atomic<int> running{0};
   std::set<PeerId> swarmed;  // strand: whose Kubo ours was told of
@@ -273,6 +274,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     gossip.start();
     bitswap.start();
     server->start();
+    answering.store(server.get());
     const std::weak_ptr<Impl> weak = weak_from_this();
     p2p::PeerEvents events;
     events.connected = [weak](const PeerId& peer) {
@@ -348,8 +350,10 @@ Task<void> PeerNetwork::stop() {
 }
 
 PeerNetwork::Stats PeerNetwork::stats() const {
+  const rpc::Server* server = impl_->answering.load();
   return {.gossip = impl_->gossip.stats(),
           .bitswap = impl_->bitswap.stats(),
+          .rpc = server != nullptr ? server->stats() : rpc::ServerStats(),
           .connected = impl_->host.connected_peers().size()};
 }
 

@@ -12,6 +12,7 @@
 #include "agent/p2p/bitswap.h"
 #include "agent/p2p/gossip.h"
 #include "agent/p2p/host.h"
+#include "agent/rpc/server.h"
 
 namespace ica::cmd {
 
@@ -34,6 +35,7 @@ class PeerNetwork {
   struct Stats {
     p2p::Gossip::Stats gossip;
     p2p::Bitswap::Stats bitswap;
+    rpc::ServerStats rpc;
     size_t connected = 0;
   };
 

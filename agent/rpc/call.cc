@@ -6,14 +6,13 @@ namespace ica::rpc {
 namespace {
 
 constexpr size_t kMaxServiceId = 4096;
-// More than this after the last argument is no oversight of the caller.
-constexpr size_t kMaxDropped = 64 << 10;
+constexpr size_t kPiece = 16 << 10;
 
-Task<void> watch_caller(CallPtr call, bool close_ends) {
+Task<void> watch_caller(CallPtr call, bool close_ends, size_t may_drop) {
   const p2p::StreamPtr stream = call->stream();
   size_t dropped = 0;
   while (true) {
-    auto piece = co_await stream->read_some(4096);
+    auto piece = co_await stream->read_some(kPiece);
     if (piece && piece->empty()) {
       if (close_ends) {
         call->stopping().request_stop();
@@ -21,7 +20,7 @@ Task<void> watch_caller(CallPtr call, bool close_ends) {
       co_return;
     }
     dropped += piece ? piece->size() : 0;
-    if (!piece || dropped > kMaxDropped) {
+    if (!piece || dropped > may_drop) {
       call->stopping().request_stop();
       stream->reset();
       co_return;
@@ -90,9 +89,9 @@ Task<void> Call::finish() {
   (void)co_await stream_->close_write();
 }
 
-void watch(CallPtr call, bool close_ends) {
+void watch(CallPtr call, bool close_ends, size_t may_drop) {
   const Executor executor = call->stream()->executor();
-  spawn(executor, watch_caller(std::move(call), close_ends), "rpc caller");
+  spawn(executor, watch_caller(std::move(call), close_ends, may_drop), "rpc caller");
 }
 
 }  // namespace ica::rpc

@@ -82,8 +82,10 @@ class Call {
 using CallPtr = std::shared_ptr<Call>;
 
 // Reads and drops what the caller still sends, until it closes its half (which ends a call that has
-// `close_ends` set) or goes away (which ends every call).
-void watch(CallPtr call, bool close_ends);
+// `close_ends` set) or goes away (which ends every call). A caller that says more than `may_drop`
+// is cut off.
+inline constexpr size_t kMayDrop = 64 << 10;  // more is no oversight
+void watch(CallPtr call, bool close_ends, size_t may_drop = kMayDrop);
 
 // Runs a method that the caller may call. Ok: the call is over, with or without an error that the
 // caller was told.

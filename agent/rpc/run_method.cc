@@ -225,7 +225,9 @@ Task<void> block_stream(CallPtr call) {
   const Status outcome = co_await receive_blocks(call);
   if (!outcome) {
     co_await call->answer_error(outcome.error(), ErrorType::Method);
-    watch(call, true);
+    // The sender goes on until it has read that; cutting it off would lose the answer.
+    constexpr size_t kOnTheWay = 64 << 20;
+    watch(call, true, kOnTheWay);
     co_return;
   }
   co_await call->finish();

@@ -16,7 +16,7 @@ struct Server::Impl {
 
   p2p::Network& network;
   const Backend backend;
-  std::atomic<uint64_t> calls{0};
+  std::atomic<uint64_t> answered{0};
   std::atomic<uint64_t> denied{0};
   std::atomic<uint64_t> refused{0};
   std::atomic<uint64_t> unknown{0};
@@ -82,7 +82,6 @@ Task<void> answer(ImplPtr impl, CallPtr call) {
     }
     co_return;
   }
-  ++impl->calls;
   const ServiceId& id = call->id();
   bool service_known = false;
   const Method* method = find_method(id.service, id.method, service_known);
@@ -110,6 +109,7 @@ Task<void> answer(ImplPtr impl, CallPtr call) {
     co_await refuse(call, std::move(text), ErrorType::Authorization);
     co_return;
   }
+  ++impl->answered;
   co_await run_method(call);
 }
 
@@ -175,7 +175,7 @@ Task<void> Server::stop() {
 
 ServerStats Server::stats() const {
   ServerStats out;
-  out.calls = impl_->calls;
+  out.answered = impl_->answered;
   out.denied = impl_->denied;
   out.refused = impl_->refused;
   out.unknown = impl_->unknown;

@@ -27,10 +27,10 @@ struct ServerOptions {
 
 // Calls since the start.
 struct ServerStats {
-  uint64_t calls = 0;
-  uint64_t denied = 0;   // by the table of methods
-  uint64_t refused = 0;  // over a limit
-  uint64_t unknown = 0;  // no such method, or not readable
+  uint64_t answered = 0;  // by a method, whatever came of it
+  uint64_t denied = 0;    // by the table of methods
+  uint64_t refused = 0;   // over a limit
+  uint64_t unknown = 0;   // no such method, or not readable
   uint64_t running = 0;
 };
 

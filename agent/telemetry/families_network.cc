@@ -46,6 +46,16 @@ void add_network_families(const Values& values, Writer& out) {
   add_pair(number(v.bitswap_bytes_in), number(v.bitswap_bytes_out), out);
   out.counter("ipfs_cluster_agent_bitswap_failed_total", "Blocks that nobody served in time")
       .add(number(v.bitswap_failed));
+  out.counter("ipfs_cluster_agent_rpc_calls_total",
+              "Calls of other peers; denied: not allowed, refused: over a limit");
+  for (const auto& [outcome, count] : v.rpc_calls) {
+    out.add(number(count), {{"outcome", outcome}});
+  }
+  if (v.rpc_calls.empty()) {  // so that the name is there before the network is
+    out.add(0, {{"outcome", "answered"}});
+  }
+  out.gauge("ipfs_cluster_agent_rpc_running", "Calls of other peers that are being answered")
+      .add(number(v.rpc_running));
 }
 
 }  // namespace ica::telemetry

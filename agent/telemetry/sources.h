@@ -46,7 +46,9 @@ struct NetworkValues {
   uint64_t bitswap_blocks_out = 0;
   uint64_t bitswap_bytes_in = 0;
   uint64_t bitswap_bytes_out = 0;
-  uint64_t bitswap_failed = 0;  // blocks that nobody served in time
+  uint64_t bitswap_failed = 0;                              // blocks that nobody served in time
+  std::vector<std::pair<std::string, uint64_t>> rpc_calls;  // of other peers, by outcome
+  uint64_t rpc_running = 0;                                 // now
 };
 
 // Where the metrics come from: the owners of the numbers, asked at each scrape from the health

@@ -172,18 +172,18 @@ GlobalPinInfo to_global(const PinInfo& info) {
 }
 
 // A peer that could not be asked knows nothing of the pin, so what others said stands.
-void add_peer(GlobalPinInfo& global, const PinInfo& info) {
+void add_peer(GlobalPinInfo& global, PinInfo info) {
   const bool asked = info.info.status != TrackerStatus::ClusterError &&
                      info.info.status != TrackerStatus::Undefined;
   if (!global.cid.defined() || asked) {
-    global.cid = info.cid;
-    global.name = info.name;
-    global.allocations = info.allocations;
-    global.origins = info.origins;
+    global.cid = std::move(info.cid);
+    global.name = std::move(info.name);
+    global.allocations = std::move(info.allocations);
+    global.origins = std::move(info.origins);
     global.created = info.created;
-    global.metadata = info.metadata;
+    global.metadata = std::move(info.metadata);
   }
-  global.peer_map[info.peer.text()] = info.info;
+  global.peer_map[info.peer.text()] = std::move(info.info);
 }
 
 void write_json(JsonWriter& out, const GlobalPinInfo& info) {

@@ -74,7 +74,7 @@ struct GlobalPinInfo {
 
 // A global view that holds one peer's answer; and one more answer added to it.
 GlobalPinInfo to_global(const PinInfo& info);
-void add_peer(GlobalPinInfo& global, const PinInfo& info);
+void add_peer(GlobalPinInfo& global, PinInfo info);
 
 void write_json(JsonWriter& out, const GlobalPinInfo& info);
 std::string to_json(const GlobalPinInfo& info);

@@ -113,6 +113,8 @@ const std::map<std::string, std::string> kNames = {
     {"ipfs_cluster_agent_bitswap_blocks_total", "counter"},
     {"ipfs_cluster_agent_bitswap_bytes_total", "counter"},
     {"ipfs_cluster_agent_bitswap_failed_total", "counter"},
+    {"ipfs_cluster_agent_rpc_calls_total", "counter"},
+    {"ipfs_cluster_agent_rpc_running", "gauge"},
 };
 
 }  // namespace
