@@ -35,12 +35,12 @@ struct Collector final : crdt::HistorySink {
 
 Task<void> fetch(PinsetProtocol* protocol, PeerId from, Bytes request,
                  std::shared_ptr<Collector> sink, Status* outcome) {
-  *outcome = co_await protocol->stream(from, std::move(request), sink, {});
+  *outcome = co_await protocol->stream(from, std::move(request), sink, StopToken());
 }
 
 Task<void> send(p2p::FakeHost* host, PeerId to, Bytes data, Result<Bytes>* answer) {
   auto stream = co_await host->open_stream(to, {std::string(PinsetProtocol::kHistory)},
-                                           std::chrono::seconds(5), {});
+                                           std::chrono::seconds(5), StopToken());
   const Status sent = co_await (*stream)->write(std::move(data));
   (void)sent;
   *answer = co_await (*stream)->read_some(100);
