@@ -23,6 +23,16 @@ std::chrono::steady_clock::time_point soon() {
   return std::chrono::steady_clock::now() + kIdleLimit;
 }
 
+// Ends an answer. A stream that goes before the asker has closed its half is reset, and what was
+// sent with it may be lost.
+Task<void> finish(p2p::StreamPtr stream) {
+  const Status closed = co_await stream->close_write();
+  if (closed) {
+    const auto end = co_await stream->read_some(1);
+    (void)end;
+  }
+}
+
 // The next frames of the walk; empty at its end.
 Result<Bytes> next_piece(crdt::HistoryWalk& walk) {
   Bytes out;
@@ -113,8 +123,7 @@ Task<void> PinsetProtocol::send_history(PinsetProtocol* self, p2p::StreamPtr str
       co_return;
     }
   }
-  const Status closed = co_await stream->close_write();
-  (void)closed;
+  co_await finish(stream);
 }
 
 bool PinsetProtocol::streams(const PeerId& peer) const {
@@ -177,8 +186,7 @@ Task<void> PinsetProtocol::serve_state(PinsetProtocol* self, p2p::StreamPtr stre
   stream->set_deadline(soon());
   const Status sent = co_await stream->write(p2p::frame(encode_pinset_info(self->replica_.info())));
   if (sent) {
-    const Status closed = co_await stream->close_write();
-    (void)closed;
+    co_await finish(stream);
   }
 }
 
@@ -191,6 +199,8 @@ Task<void> PinsetProtocol::ask(PinsetProtocol* self, PeerId peer, StopToken stop
   const p2p::StreamPtr stream = *opened;
   co_await resume_on(stream->executor());
   stream->set_deadline(soon());
+  const Status asked = co_await stream->close_write();
+  (void)asked;  // what is wrong shows in the answer
   p2p::FrameReader reader(stream, kMaxState);
   const auto frame = co_await reader.next();
   if (!frame || !*frame) {

@@ -74,7 +74,7 @@ constexpr std::string_view kCompactDescription = R"(
 )";
 constexpr std::string_view kCheckpointDescription = R"(
    Makes a copy of the whole database in a new folder, of one moment, which a peer can be
-   started on: as the folder "agent" of its configuration. The peer may be running. While it
+   started on: as the folder "store" of its configuration. The peer may be running. While it
    is stopped, the copy shares the files with the original (hard links) and costs nothing.
 )";
 

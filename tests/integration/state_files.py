@@ -59,7 +59,7 @@ def test_export_and_checkpoint_of_a_running_peer(lab):
             before = len(pins_of(command(peer, "state", "export")))
             command(peer, "state", "checkpoint", copy)
             other = lab.peer(kubo, name=copy.name, start=False)
-            copy.rename(other.config_dir / "agent")
+            copy.rename(other.config_dir / "store")
             pins = pins_of(command(other, "state", "export"))
             assert len(pins) >= before
             other.start()
@@ -72,7 +72,7 @@ def test_export_and_checkpoint_of_a_running_peer(lab):
     # The same of a stopped peer, from hard links.
     command(peer, "state", "checkpoint", lab.folder / "cold")
     other = lab.peer(kubo, name="cold", start=False)
-    (lab.folder / "cold").rename(other.config_dir / "agent")
+    (lab.folder / "cold").rename(other.config_dir / "store")
     assert pins_of(command(other, "state", "export")) == pins_of(command(peer, "state", "export"))
     command(peer, "state", "checkpoint", other.config_dir, expect=1)  # there already
 
@@ -95,7 +95,7 @@ def test_tar_of_a_running_peer(lab):
     try:
         for number in range(4):
             archive = lab.folder / f"{number}.tar"
-            done = subprocess.run(["tar", "-C", peer.config_dir, "-cf", archive, "agent"], capture_output=True, check=False)
+            done = subprocess.run(["tar", "-C", peer.config_dir, "-cf", archive, "store"], capture_output=True, check=False)
             assert done.returncode in (0, 1), done.stderr  # 1: a file changed as it was read
             other = lab.peer(kubo, name=f"restored{number}", start=False)
             subprocess.run(["tar", "-C", other.config_dir, "-xf", archive], check=True)

@@ -35,7 +35,7 @@ struct Collector final : crdt::HistorySink {
 
 Task<void> fetch(PinsetProtocol* protocol, PeerId from, Bytes request,
                  std::shared_ptr<Collector> sink, Status* outcome) {
-  *outcome = co_await protocol->stream(from, std::move(request), sink, {});
+  *outcome = co_await protocol->stream(from, std::move(request), sink, StopToken());
 }
 
 Task<void> send(p2p::FakeHost* host, PeerId to, Bytes data, Result<Bytes>* answer) {

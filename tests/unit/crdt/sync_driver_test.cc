@@ -79,7 +79,9 @@ Task<Status> Member::stream(PeerId from, Bytes request, std::shared_ptr<HistoryS
       blocks.push_back(*std::move(block));
     }
     if (!blocks.empty() && (blocks.size() == 100 || !more)) {
-      const bool wanted = co_await sink->take(std::exchange(blocks, {}));
+      std::vector<Bytes> ready = std::move(blocks);
+      blocks.clear();
+      const bool wanted = co_await sink->take(std::move(ready));
       more = more && wanted;
     }
   }
