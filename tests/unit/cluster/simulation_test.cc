@@ -507,7 +507,7 @@ TEST_CASE("simulation: copies stay between minimum and maximum, and it becomes q
     return;
   }
   const char* many = std::getenv("SIM_SEEDS");
-  const uint64_t seeds = many != nullptr ? std::strtoull(many, nullptr, 10) : 60;
+  const uint64_t seeds = many != nullptr ? std::strtoull(many, nullptr, 10) : 12;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     simulate(seed);
   }
