@@ -204,7 +204,6 @@ void Orchestrator::update_jobs(const ClusterView& view, const std::vector<PeerId
                             : "lost peers' pins get new places again");
   }
   told_.cut_off = view.cut_off();
-  told_.grace = settings.agent.repin_grace;
   told_.alive = view.alive.size();
   told_.known = view.known;
   std::erase_if(jobs_, [&](auto& entry) {
@@ -230,14 +229,18 @@ void Orchestrator::update_jobs(const ClusterView& view, const std::vector<PeerId
     if (peer == view.self || view.is_alive(peer) || jobs_.contains(peer)) {
       continue;
     }
-    Job job;
-    job.told.peer = peer;
-    const auto last = expired.find(peer);
     // Of a peer that was never heard of nobody knows how long it has been away; its first ping may
     // be on its way.
-    job.told.since = last != expired.end()
-                         ? last->second
-                         : started_.plus(settings.cluster.monitor_ping_interval * 3);
+    const auto last = expired.find(peer);
+    const Time since = last != expired.end()
+                           ? last->second
+                           : started_.plus(settings.cluster.monitor_ping_interval * 3);
+    if (since > view.now) {
+      continue;
+    }
+    Job job;
+    job.told.peer = peer;
+    job.told.since = since;
     job.told.due = job.told.since.plus(settings.agent.repin_grace);
     job.next_pass = job.told.due;
     job.stop = std::make_shared<StopSource>();
@@ -295,6 +298,7 @@ Task<Result<bool>> Orchestrator::work(StopToken stop) {
 RepinStatus Orchestrator::repin_status() const {
   const std::lock_guard lock(mutex_);
   RepinStatus out = told_;
+  out.grace = core_.parts.config.agent.repin_grace;
   for (const auto& [peer, job] : jobs_) {
     out.peers.push_back(job.told);
   }

@@ -318,7 +318,10 @@ EventLog* Cluster::events() const {
 }
 
 std::vector<api::Alert> Cluster::alerts() const {
-  return core_->parts.monitor.alerts();
+  // Where agents tell each other their part is no business of the API's users.
+  std::vector<api::Alert> out = core_->parts.monitor.alerts();
+  std::erase_if(out, [](const api::Alert& alert) { return alert.metric.name == kAgentMetric; });
+  return out;
 }
 
 std::vector<api::Metric> Cluster::metrics(std::string_view name) const {
@@ -326,7 +329,9 @@ std::vector<api::Metric> Cluster::metrics(std::string_view name) const {
 }
 
 std::vector<std::string> Cluster::metric_names() const {
-  return core_->parts.monitor.names();
+  std::vector<std::string> out = core_->parts.monitor.names();
+  std::erase(out, kAgentMetric);
+  return out;
 }
 
 std::map<std::string, api::Bandwidth> Cluster::bandwidth() const {

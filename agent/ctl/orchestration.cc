@@ -123,29 +123,36 @@ struct Named {
 
 Task<Named> find_peer(Session& session, std::string name) {
   if (name.empty()) {
-    co_return Named{{}, session.fail("parsing arguments", "a peer ID or a peer name is needed")};
+    Named none;
+    none.code = session.fail("parsing arguments", "a peer ID or a peer name is needed");
+    co_return none;
   }
   if (const auto id = PeerId::parse(name)) {
-    co_return Named{id->text(), kExitOk};
+    Named known;
+    known.peer = id->text();
+    co_return known;
   }
   auto found = std::make_shared<std::vector<std::string>>();
-  const auto listed =
-      co_await session.api().stream("GET", "/peers", [found, name](std::string_view document) {
-        if (json_text(document, "peername") == name) {
-          found->push_back(json_text(document, "id"));
-        }
-      });
+  ApiClient::Sink sink = [found, name](std::string_view document) {
+    if (json_text(document, "peername") == name) {
+      found->push_back(json_text(document, "id"));
+    }
+  };
+  const ApiResult<void> listed = co_await session.api().stream("GET", "/peers", std::move(sink));
+  Named out;
   if (!listed) {
-    co_return Named{{}, session.report(listed.error())};
+    out.code = session.report(listed.error());
+    co_return out;
   }
   if (found->size() != 1) {
-    co_return Named{{},
-                    session.fail("finding the peer",
-                                 found->empty() ? fmt::format("no peer is called \"{}\"", name)
-                                                : fmt::format("{} peers are called \"{}\"",
-                                                              found->size(), name))};
+    const std::string wrong = found->empty()
+                                  ? fmt::format("no peer is called \"{}\"", name)
+                                  : fmt::format("{} peers are called \"{}\"", found->size(), name);
+    out.code = session.fail("finding the peer", wrong);
+    co_return out;
   }
-  co_return Named{found->front(), kExitOk};
+  out.peer = found->front();
+  co_return out;
 }
 
 Task<int> order(Session& session, std::string name, std::string_view what) {

@@ -154,7 +154,8 @@ def test_the_client_cordons_drains_and_rebalances(lab):
     settings = dict(SETTINGS, cluster=dict(SETTINGS["cluster"], replication_factor_min=1, replication_factor_max=1))
     peers = lab.cluster(3, settings=settings, kubos=[lab.fake_kubo() for _ in range(3)])
     first, second, third = peers
-    assert ctl(first, "repin", "status")[1].startswith("Re-replication: on, grace 5s, 3 of 3 peers in sight")
+    wait_until(lambda: ctl(first, "repin", "status")[1].startswith("Re-replication: on, grace 5s, 3 of 3 peers in sight"),
+               10, "the client shows how many peers are in sight")
     code, text = ctl(first, "peers", "cordon", third.name)
     assert code == 0 and "cordoned" in text, text
     for number in range(40):
