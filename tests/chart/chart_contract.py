@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 from harness import helm, tools
 from harness.wait import wait_until
@@ -31,6 +32,18 @@ def test_p22_every_variable_of_a_render_is_read_by_somebody():
         for container in ("init-cluster", "configure-bootstrap", "cluster"):
             assert set(r.env(container)) - OF_THE_CHART <= known, set(r.env(container)) - OF_THE_CHART - known
         assert set(r.env("ipfs")) <= OF_KUBO
+
+
+def test_the_compose_file_sets_what_is_read_and_names_its_own_services():
+    compose = yaml.safe_load((helm.CHART.parent / "compose/docker-compose.yml").read_text())
+    services = compose["services"]
+    assert sorted(services) == [f"{half}{k}" for half in ("cluster", "ipfs") for k in range(3)]
+    for k in range(3):
+        peer = services[f"cluster{k}"]
+        assert set(peer["environment"]) <= documented_variables()
+        assert peer["environment"]["CLUSTER_IPFSHTTP_NODEMULTIADDRESS"] == f"/dns4/ipfs{k}/tcp/5001"
+        assert peer["read_only"] and peer["user"] == "1000:1000" and peer["cap_drop"] == ["ALL"]
+        assert peer["environment"]["CLUSTER_BOOTSTRAP_DNS"] in peer["networks"]["default"]["aliases"]
 
 
 def test_variables_of_the_chart_are_used_by_its_scripts():
