@@ -157,7 +157,8 @@ Task<Result<api::Id>> join_peer(ClientPtr client, PeerId peer, Duration limit, S
                                    std::move(stop));
   if (!id) {
     if (id.error().message().ends_with(": no addresses")) {
-      co_return fail(Code::Unavailable, "failed to find any peer in table");  // the reference's words
+      co_return fail(Code::Unavailable,
+                     "failed to find any peer in table");  // the reference's words
     }
     co_return id;
   }
