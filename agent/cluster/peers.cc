@@ -1,4 +1,5 @@
 #include "agent/cluster/core.h"
+#include "agent/cluster/peer_states.h"
 #include "common/base/log.h"
 
 namespace ica::cluster {
@@ -329,9 +330,9 @@ std::vector<api::Metric> Cluster::metrics(std::string_view name) const {
 }
 
 std::vector<std::string> Cluster::metric_names() const {
-  std::vector<std::string> out = core_->parts.monitor.names();
-  std::erase(out, kAgentMetric);
-  return out;
+  auto names = core_->parts.monitor.names();
+  std::erase(names, kAgentMetric);  // between agents; clients of the reference know no such name
+  return names;
 }
 
 std::map<std::string, api::Bandwidth> Cluster::bandwidth() const {

@@ -170,7 +170,8 @@ int show_help(std::string_view topic, Console& console) {
   static const CommandSpec kHelp{.name = "help",
                                  .usage = "Shows a list of commands or help for one command",
                                  .args_usage = "[command]"};
-  const CommandSpec* command = is_help(topic) ? &kHelp : find_command(command_table(), topic);
+  const bool itself = is_help(topic) || topic == "--help" || topic == "-h";
+  const CommandSpec* command = itself ? &kHelp : find_command(command_table(), topic);
   if (command == nullptr) {
     return no_topic(topic, console);
   }

@@ -103,7 +103,12 @@ Task<Result<PinList>> list_of_cids(cluster::Cluster& cluster, ListQuery query, S
 Task<Result<PinList>> list_of_pinset(cluster::Cluster& cluster, ListQuery query, StopToken stop) {
   PinList out;
   Newest<Cid> page(query.limit);
-  auto pins = cluster.pins(kListedTypes, stop);
+  cluster::PinRange range;
+  range.types = kListedTypes;
+  if (query.match == Match::Exact && !query.name.empty()) {
+    range.name = query.name;
+  }
+  auto pins = cluster.pins(std::move(range), stop);
   while (true) {
     auto batch = co_await pins->next();
     if (!batch) {

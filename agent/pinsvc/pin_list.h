@@ -12,8 +12,9 @@ struct PinList {
   std::vector<api::ServicePinStatus> results;  // newest first, at most the limit
 };
 
-// Answers a list. Only the pins that are returned cost questions to peers, unless statuses are
-// asked for: then each peer's index by status gives what matches. Memory: that of the results.
+// Answers a list. An exact name is found by the index of names, statuses by each peer's index by
+// status; else the pinset is walked. Only the pins that are returned cost questions to peers,
+// unless statuses are asked for. Memory: that of the results.
 Task<Result<PinList>> list_pins(cluster::Cluster& cluster, ListQuery query, StopToken stop);
 
 api::ServicePinStatus to_service_status(const api::GlobalPinInfo& info);

@@ -1,6 +1,5 @@
 #include "agent/proxy/kubo.h"
 
-#include "common/api/peer.h"
 #include "common/base/async.h"
 #include "common/base/offload.h"
 #include "common/codec/multiaddr.h"
@@ -245,7 +244,6 @@ Task<http::Headers> Kubo::own_headers(const http::Request& request) {
   sample.url = base_ + learn_path_;
   const http::Headers extra = co_await learn("", std::move(sample), learnt_names_);
   out.insert(out.end(), extra.begin(), extra.end());
-  out.emplace_back("Server", fmt::format("ipfs-cluster/ipfsproxy/{}", api::kReferenceVersion));
   co_return out;
 }
 

@@ -31,8 +31,8 @@ class Kubo {
   using Take = std::function<Task<Status>(http::ClientStream&)>;
   Task<Status> send(http::Request& request, std::string query, Take take);
 
-  // Headers for an answer that the proxy gives itself: what Kubo says about this origin, the
-  // headers learnt from it, and our name. Without Kubo those that are known.
+  // Headers for an answer that the proxy gives itself: what Kubo says about this origin, and
+  // the headers learnt from it. Without Kubo those that are known.
   Task<http::Headers> own_headers(const http::Request& request);
 
  private:

@@ -156,6 +156,10 @@ Task<Result<api::Id>> join_peer(ClientPtr client, PeerId peer, Duration limit, S
   auto id = co_await call<api::Id>(client, std::move(peer), std::move(method), Empty(), bounds,
                                    std::move(stop));
   if (!id) {
+    if (id.error().message().ends_with(": no addresses")) {
+      co_return fail(Code::Unavailable,
+                     "failed to find any peer in table");  // the reference's words
+    }
     co_return id;
   }
   // It will know of us as soon as it hears our metrics.

@@ -142,6 +142,8 @@ class World:
             kind, body = http.multipart([("big.bin", corpus.long_text("golden", 700000))])
             self.roles["cluster0"].call("POST", "/add?shard=true&shard-size=300000&replication=1&name=sharded",
                                         {"Content-Type": kind}, body)
+        elif what == "ps-delete":
+            self._pin("f11")  # by an exchange that is not among these
         elif what == "ipfsdown-pin-status":
             self.roles["cluster0"].wait_status(exchange["request"]["path"].split("/")[2], "pinned")
             self.settle()

@@ -43,6 +43,8 @@ TEST_CASE("service.json: defaults are byte for byte those of the reference's ini
     CAPTURE(name);
     Config config = vector_config();
     config.datastore.name = name;
+    CHECK_FALSE(config.cluster.disable_repinning);  // the one default that is ours on purpose
+    config.cluster.disable_repinning = true;
     CHECK(to_service_json(config) == vector_file("service-" + name + ".json"));
   }
 }
