@@ -226,12 +226,17 @@ class Import {
   Task<Result<Node>> read_file(std::string path) {
     uint64_t total = 0;
     uint64_t told = 0;
-    auto batch = co_await read_batch();
-    while (batch) {
-      const bool last = batch->last;
+    Result<Batch> next = co_await read_batch();
+    for (bool last = false; !last;) {
+      if (!next) {
+        co_return fail(std::move(next).error());
+      }
+      const auto batch = std::make_shared<Batch>(*std::move(next));
+      next = Batch();
+      last = batch->last;
       total += batch->bytes;
       std::vector<Task<Result<Batch>>> tasks;
-      tasks.push_back(hash_batch(std::make_shared<Batch>(*std::move(batch))));
+      tasks.push_back(hash_batch(batch));
       if (!last) {
         tasks.push_back(read_batch());
       }
@@ -246,17 +251,13 @@ class Import {
           co_return fail(std::move(sent).error());
         }
       }
-      if (last) {
-        break;
+      if (!last) {
+        auto handed = co_await hand_on();
+        if (!handed) {
+          co_return fail(std::move(handed).error());
+        }
+        next = std::move(done.back());
       }
-      auto handed = co_await hand_on();
-      if (!handed) {
-        co_return fail(std::move(handed).error());
-      }
-      batch = std::move(done.back());
-    }
-    if (!batch) {
-      co_return fail(std::move(batch).error());
     }
     Node node = builder_.finish();
     if (options_.progress) {

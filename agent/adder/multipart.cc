@@ -204,10 +204,8 @@ class Multipart final : public PartSource {
       bool at_end = false;
       const size_t ready = content_ready(at_end);
       if (ready > 0) {
-        Bytes piece = buffer_.substr(position_, ready);
-        position_ += ready;
         part_read_ = true;
-        co_return std::optional<Bytes>(std::move(piece));
+        co_return std::optional<Bytes>(take(ready));
       }
       if (at_end) {
         in_part_ = false;
@@ -224,6 +222,19 @@ class Multipart final : public PartSource {
  private:
   enum class Line { Delimiter, Final, Other };
 
+  // The next `size` bytes of the buffer. What a large file mostly consists of, a buffer full of
+  // content, is passed on without a copy.
+  Bytes take(size_t size) {
+    if (position_ > 0) {
+      Bytes piece = buffer_.substr(position_, size);
+      position_ += size;
+      return piece;
+    }
+    Bytes rest = buffer_.substr(size);
+    buffer_.resize(size);
+    return std::exchange(buffer_, std::move(rest));
+  }
+
   Task<Result<bool>> fill() {
     if (ended_) {
       co_return false;
@@ -237,7 +248,11 @@ class Multipart final : public PartSource {
       ended_ = true;
       co_return false;
     }
-    buffer_.append(*piece);
+    if (buffer_.empty()) {
+      buffer_ = std::move(*piece);
+    } else {
+      buffer_.append(*piece);
+    }
     co_return true;
   }
 

@@ -245,7 +245,10 @@ std::string Summary::text(Time now, size_t width, bool colours) const {
   out += "\n\n";
 
   std::vector<std::vector<std::string>> rows{{"PEER", "STATE", "IPFS", "FREE", "DIGEST"}};
-  for (const Peer& peer : peers_) {
+  auto sorted = peers_;  // they come in the order in which they answered
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Peer& a, const Peer& b) { return a.name < b.name; });
+  for (const Peer& peer : sorted) {
     const auto digest = digests_.find(peer.id);
     const bool there = peer.error.empty();
     rows.push_back({peer.name.empty() ? peer.id : peer.name, there ? "ok" : "unreachable",
