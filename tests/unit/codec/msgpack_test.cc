@@ -145,7 +145,8 @@ TEST_CASE("msgpack: strings, times, floats and nil") {
   const Bytes half = written([](MsgpackWriter& w) { w.number(0.5); });
   MsgpackReader in(half);
   CHECK(in.number() == 0.5);
-  MsgpackReader narrow("\xca\x3f\x00\x00\x00"s);
+  const Bytes single = "\xca\x3f\x00\x00\x00"s;
+  MsgpackReader narrow(single);
   CHECK(narrow.number() == 0.5);
 
   MsgpackReader nils("\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0");
