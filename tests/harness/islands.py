@@ -10,7 +10,8 @@ from .peer import Agent
 from .process import Process
 from .wait import wait_until
 
-SWARM, MANAGE = "10.217", "10.218"
+# Each run has two networks of its own, so that two runs at once do not meet.
+FIRST_NETWORK, NETWORKS = 100, 50
 
 
 def sh(*argv, check=True):
@@ -18,14 +19,16 @@ def sh(*argv, check=True):
 
 
 class Islands:
-    """prefix: of the names of namespaces and links, at most four letters."""
+    """number: below NETWORKS; it chooses the addresses and the names of namespaces and links."""
 
-    def __init__(self, prefix):
-        self.prefix, self.namespaces = prefix, []
+    def __init__(self, number):
+        self.prefix, self.namespaces = f"isl{number}", []
+        self.swarm, self.manage = (f"10.{FIRST_NETWORK + 2 * number + n}" for n in (0, 1))
+        prefix = self.prefix
         for bridge in ("a", "b", "m"):
             sh("ip", "link", "add", f"{prefix}{bridge}", "type", "bridge")
             sh("ip", "link", "set", f"{prefix}{bridge}", "up")
-        sh("ip", "addr", "add", f"{MANAGE}.0.1/16", "dev", f"{prefix}m")
+        sh("ip", "addr", "add", f"{self.manage}.0.1/16", "dev", f"{prefix}m")
         sh("ip", "link", "add", f"{prefix}x", "type", "veth", "peer", "name", f"{prefix}y")
         sh("ip", "link", "set", f"{prefix}x", "master", f"{prefix}a", "up")
         sh("ip", "link", "set", f"{prefix}y", "master", f"{prefix}b", "up")
@@ -36,7 +39,7 @@ class Islands:
         name = f"{self.prefix}n{number}"
         sh("ip", "netns", "add", name)
         self.namespaces.append(name)
-        for link, bridge, net, device in (("s", island, SWARM, "eth0"), ("t", "m", MANAGE, "eth1")):
+        for link, bridge, net, device in (("s", island, self.swarm, "eth0"), ("t", "m", self.manage, "eth1")):
             outer = f"{self.prefix}{link}{number}"
             sh("ip", "link", "add", outer, "type", "veth", "peer", "name", device, "netns", name)
             sh("ip", "link", "set", outer, "master", f"{self.prefix}{bridge}", "up")
@@ -65,14 +68,14 @@ class Islands:
 
 class SharedKubo(FakeKubo):
     """A stand-in for Kubo that peers of all namespaces reach."""
-    HOST = f"{MANAGE}.0.1"
+    host = "127.0.0.1"
 
     @property
     def multiaddr(self):
-        return f"/ip4/{self.HOST}/tcp/{self.api_port}"
+        return f"/ip4/{self.host}/tcp/{self.api_port}"
 
     def start(self, state=False):
-        argv = [tools.tool_dir("lab") / "fakekubo", "-listen", f"{self.HOST}:{self.api_port}", "-control",
+        argv = [tools.tool_dir("lab") / "fakekubo", "-listen", f"{self.host}:{self.api_port}", "-control",
                 f"127.0.0.1:{self.control_port}"]
         self.process = Process(self.name, argv, self.folder / "log", tools.clean_env())
         wait_until(lambda: self.control("/stats").status == 200, 20, f"{self.name} answers")
@@ -85,7 +88,7 @@ class IslandAgent(Agent):
     def __init__(self, islands, island, folder, kubo, name, settings=None, base=None):
         self.namespace, number = islands.add(island)
         self.island = island
-        self.swarm_address, self.address = f"{SWARM}.0.{number}", f"{MANAGE}.0.{number}"
+        self.swarm_address, self.address = f"{islands.swarm}.0.{number}", f"{islands.manage}.0.{number}"
         super().__init__(folder, kubo, name, settings, base=base)
         self.rest_port, self.swarm_port, self.metrics_port = 9094, 9096, 8888
         self.configure({
@@ -115,12 +118,19 @@ class IslandAgent(Agent):
         return float(re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M)[1])
 
 
-def shared_kubo(lab):
+def shared_kubo(lab, islands):
     kubo = SharedKubo(lab.folder / f"{len(lab.parts)}-kubo")
+    kubo.host = f"{islands.manage}.0.1"
     lab.parts.append(kubo)
     return kubo.start()
 
 
-def free_prefix():
-    """Two runs at once do not meet."""
-    return f"i{ports.free_port() % 1000}"
+def free_number():
+    """One that no run has; the rest of a run that was killed is not touched."""
+    taken = sh("ip", "-o", "link").stdout
+    start = ports.free_port()
+    for n in range(NETWORKS):
+        number = (start + n) % NETWORKS
+        if f"isl{number}a" not in taken:
+            return number
+    raise RuntimeError("all networks for islands are taken")

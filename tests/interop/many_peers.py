@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness.islands import IslandAgent, Islands, free_prefix, shared_kubo
+from harness.islands import IslandAgent, Islands, free_number, shared_kubo
 from harness.pins import cid_of
 from harness.wait import wait_until
 
@@ -19,7 +19,7 @@ RSS_LIMIT = 32 << 20
 
 @pytest.fixture
 def islands(lab):
-    islands = Islands(free_prefix())
+    islands = Islands(free_number())
     yield islands
     for part in reversed(lab.parts):
         if part.process:
@@ -28,7 +28,7 @@ def islands(lab):
 
 
 def start(lab, islands, count, base=None):
-    kubo = shared_kubo(lab)
+    kubo = shared_kubo(lab, islands)
     peers = []
     for number in range(count):
         folder = lab.folder / f"{len(lab.parts)}-peer{number}"
