@@ -95,7 +95,6 @@ void World::start(size_t peer) {
   if (alive(peer)) {
     return;
   }
-  node.given.clear();
   node.replica = must(crdt::Replica::open(*node.store), "opening a replica");
   node.sync = std::make_unique<crdt::Synchronizer>(*node.replica, crdt::Synchronizer::Options(),
                                                    random_(), local(node));
@@ -345,8 +344,6 @@ void World::fetch(size_t to, const crdt::Fetcher::Request& request) {
   ++counters_.served;
   if (chance(faults.bad_bytes)) {
     (*block)[below(block->size())] ^= 1;
-  } else if (!nodes_[to]->given.insert(request.digest).second) {
-    ++counters_.repeated;
   }
   later_on(to, delay(), [this, to, request, block = std::move(block), from] {
     Node& node = *nodes_[to];

@@ -88,7 +88,6 @@ class World {
     uint64_t fetches = 0;
     uint64_t served = 0;
     uint64_t streamed = 0;  // nodes that came in streams
-    uint64_t repeated = 0;  // blocks that a peer was given twice within one life
   };
   const Counters& counters() const { return counters_; }
 
@@ -105,7 +104,6 @@ class World {
     double rate = 1;  // of its steady clock
     Duration offset{};
     Duration wall_offset{};
-    std::set<Bytes> given;  // blocks, in this life
   };
   struct Event {
     SteadyTime at;
