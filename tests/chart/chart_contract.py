@@ -125,11 +125,16 @@ def test_k115_probes_answer_on_a_running_agent(scraped):
     """The very commands of the render."""
     peer, _ = scraped
     container = helm.render().container("cluster")
+    from harness import http
+    for probe in ("startupProbe", "livenessProbe"):
+        assert http.request(peer.rest_port, "GET", container[probe]["httpGet"]["path"]).status // 100 == 2
+    command = container["readinessProbe"]["exec"]["command"]
+    assert command[0] == "ipfs-cluster-agent"
+    ask = lambda: subprocess.run([tools.our(command[0]), "--config", peer.config_dir, *command[1:]], capture_output=True, text=True, check=False).returncode == 0
+    wait_until(ask, 20, "the readiness probe passes")
+    container = helm.render({"metrics": {"enabled": True}}).container("cluster")
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        command = container[probe]["exec"]["command"]
-        assert command[0] == "ipfs-cluster-agent"
-        ask = lambda: subprocess.run([tools.our(command[0]), "--config", peer.config_dir, *command[1:]], capture_output=True, text=True, check=False).returncode == 0
-        wait_until(ask, 20, f"{probe} passes")
+        assert http.request(peer.metrics_port, "GET", container[probe]["httpGet"]["path"]).status == 200
 
 
 def test_d14_metrics_off_health_on(lab):

@@ -404,9 +404,14 @@ def test_k83_k89_k161_variables_of_the_peer():
 
 def test_k115_k176_probes_do_not_count_peers():
     c = render().container("cluster")
-    assert c["livenessProbe"]["exec"]["command"] == ["ipfs-cluster-agent", "health"]  # its own event loop only
-    assert c["readinessProbe"]["exec"]["command"] == ["ipfs-cluster-agent", "health", "--ready", "--api"]
+    assert c["livenessProbe"]["httpGet"] == {"path": "/health", "port": "api"}  # itself only, and no process for it
+    assert c["readinessProbe"]["exec"]["command"] == ["ipfs-cluster-agent", "health", "--ready"]
+    for closed in ({"basicAuth": {"existingSecret": "a"}}, {"tls": {"existingSecret": "a"}}):
+        assert render({"cluster": closed}).container("cluster")["livenessProbe"]["tcpSocket"] == {"port": "api"}
     assert c["startupProbe"]["periodSeconds"] * c["startupProbe"]["failureThreshold"] >= 300
+    c = render({"metrics": {"enabled": True}}).container("cluster")
+    assert c["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert c["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
     i = render().container("ipfs")
     assert i["readinessProbe"]["httpGet"]["port"] == "gateway" and i["startupProbe"]["failureThreshold"] * i["startupProbe"]["periodSeconds"] >= 300
     custom = render({"cluster": {"livenessProbe": {"custom": {"httpGet": {"path": "/id", "port": "api"}}}, "startupProbe": {"enabled": False}}}).container("cluster")
