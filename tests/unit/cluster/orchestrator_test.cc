@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 struct Bench : FakePeer {
   Bench() {
     config.agent.repin_grace = 60s;
-    config.agent.move_rate = 0;  // the clock of the tests does not run on while a rate is waited for
+    config.agent.move_rate =
+        0;  // the clock of the tests does not run on while a rate is waited for
     config.cluster.monitor_ping_interval = 5s;
     clock.advance(1s);
   }

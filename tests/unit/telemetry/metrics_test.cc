@@ -209,8 +209,8 @@ TEST_CASE("metrics: values come from their owners at each scrape") {
 
 TEST_CASE("metrics: labels are from fixed sets") {
   const auto families = parse(metrics_text(Sources{}));
-  const std::set<std::string> known = {"le",     "verb", "outcome", "status",
-                                       "family", "api",  "version", "build"};
+  const std::set<std::string> known = {"le",  "verb",    "outcome", "status",    "family",
+                                       "api", "version", "build",   "direction", "reason"};
   for (const auto& [name, family] : families) {
     for (const auto& [key, value] : family.samples) {
       for (size_t at = key.find('{'); at < key.size();) {
