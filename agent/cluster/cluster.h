@@ -48,9 +48,9 @@ struct Parts {
   Importer importer;
   Executor disk;  // long scans and hashing
   // A view for long scans; may give null when the pinset needs none (in-memory ones in tests).
-  std::function<store::SnapshotPtr()> snapshot;
+  std::function<store::SnapshotPtr()> snapshot = {};
   // Null: what the configuration says.
-  std::shared_ptr<const Trust> trust;
+  std::shared_ptr<const Trust> trust = {};
   // What peers of our kind say of their pinset; may be empty.
   std::function<std::vector<crdt::PeerPinset>()> peer_pinsets = {};
   // Where orders to peers survive a restart; null: nowhere.

@@ -19,8 +19,18 @@ class Answer:
     def json(self):
         return json.loads(self.body)
 
+    def trailer(self, name):
+        return next((v for k, v in self.trailers if k.lower() == name.lower()), None)
+
     def documents(self):
         return documents(self.body)
+
+    def added(self):
+        """The root CID that a POST /add tells last; what went wrong is in the message."""
+        wrong = self.trailer("X-Stream-Error")
+        found = self.documents() if self.status == 200 and self.complete and not wrong else None
+        assert found, f"not added: {self.status} {wrong or ''} {self.body[-500:]!r}"
+        return found[-1]["cid"]
 
 
 def documents(body):

@@ -42,7 +42,7 @@ class World:
             peer = self.peers[number % len(self.peers)]
             answer = peer.call("POST", "/add", {"Content-Type": kind}, body)
             assert answer.status == 200 and answer.complete, answer.body[-300:]
-            self.cids.append(answer.documents()[-1]["cid"])
+            self.cids.append(answer.added())
 
     def held(self, peers):
         """{cid: how many of these peers' Kubos pin it}."""
@@ -122,7 +122,7 @@ def test_drain_goes_on_when_a_peer_dies(world):
     for peer in rest:
         kind, body = http.multipart([("new", random.Random(peer.name).randbytes(2000))])
         answer = peer.call("POST", "/add", {"Content-Type": kind}, body)
-        cid = answer.documents()[-1]["cid"]
+        cid = answer.added()
         assert leaving.id not in peer.call("GET", f"/allocations/{cid}").json()["allocations"]
     assert other.call("POST", f"/peers/{leaving.id}/uncordon").json()["mode"] == "active"
     leaving.wait_candidates(5)

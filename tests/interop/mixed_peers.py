@@ -85,7 +85,7 @@ def test_added_content_is_in_every_kubo(lab):
         kind, body = http.multipart([("file", f"added at {peer.flavour}\n".encode() * 1000)])
         answer = peer.call("POST", "/add", {"Content-Type": kind}, body)
         assert answer.status == 200, answer.body
-        cid = answer.documents()[-1]["cid"]
+        cid = answer.added()
         for other in peers:
             other.wait_status(cid, "pinned", 60)
             assert cid in other.kubo.pins(), (n, other.name)

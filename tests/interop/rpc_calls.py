@@ -40,7 +40,7 @@ def add(peer, content, query=""):
     kind, body = http.multipart([("file", content)])
     answer = peer.call("POST", "/add?" + query, {"Content-Type": kind}, body, timeout=120)
     assert answer.status == 200, answer.body
-    return answer.documents()[-1]["cid"]
+    return answer.added()
 
 
 @pytest.fixture
