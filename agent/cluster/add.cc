@@ -18,7 +18,7 @@ class Target final : public adder::AddTarget {
     if (pin.everywhere()) {
       co_return core_->members();
     }
-    co_return cluster::allocate(*core_, pin, nullptr);
+    co_return co_await cluster::allocate(core_, pin, nullptr);
   }
 
   Task<Status> put_blocks(std::vector<PeerId> destinations,

@@ -57,6 +57,9 @@ struct Parts {
   store::Store* store = nullptr;
   // What happened to pins, for GET /events; null: not kept.
   EventLog* events = nullptr;
+  // So long after the start an allocation waits for the metrics of enough peers.
+  Duration settle = {};
+  StopToken stopping = {};  // ends such waits
 };
 
 // The use cases of a cluster peer: what each API does, whatever the protocol it came by. Answers

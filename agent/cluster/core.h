@@ -2,6 +2,7 @@
 
 // Shared between the .cc files of agent/cluster only.
 #include <algorithm>
+#include <chrono>
 
 #include "agent/cluster/cluster.h"
 #include "agent/cluster/moves.h"
@@ -14,6 +15,7 @@ namespace ica::cluster {
 struct Cluster::Core {
   explicit Core(Parts p) : parts(std::move(p)) {}
   const Parts parts;
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   PeerStates states;
   std::unique_ptr<Orchestrator> orchestrator;  // as long as the Cluster
 
@@ -45,9 +47,11 @@ inline constexpr Duration kPeerLimit = std::chrono::seconds(15);
 // Replaces factors of 0 by the configured ones and checks them; for "everywhere" clears
 // allocations.
 Status set_replication(const config::Cluster& settings, api::Pin& pin);
-// Chooses peers for a pin; `existing` may be null.
-Result<std::vector<PeerId>> allocate(const Cluster::Core& core, const api::Pin& pin,
-                                     const api::Pin* existing);
+// Chooses peers for a pin; `existing` may be null. Both must outlive it. Just after the start too
+// few metrics are known, not even our own: then it waits for more until Parts::settle is over.
+// Errors: Conflict (not enough peers), Cancelled.
+Task<Result<std::vector<PeerId>>> allocate(CorePtr core, const api::Pin& pin,
+                                           const api::Pin* existing);
 Task<Result<api::Pin>> pin_in(CorePtr core, api::Pin pin);
 
 // The parts of a sharded upload under its meta pin: the cluster DAG and its shards.

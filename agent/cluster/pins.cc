@@ -1,5 +1,6 @@
 #include "agent/allocator/allocator.h"
 #include "agent/cluster/core.h"
+#include "common/base/async.h"
 #include "common/base/log.h"
 
 namespace ica::cluster {
@@ -294,8 +295,10 @@ Status set_replication(const config::Cluster& settings, api::Pin& pin) {
                                         options.replication_factor_max);
 }
 
-Result<std::vector<PeerId>> allocate(const Cluster::Core& core, const api::Pin& pin,
-                                     const api::Pin* existing) {
+namespace {
+
+Result<std::vector<PeerId>> allocate_now(const Cluster::Core& core, const api::Pin& pin,
+                                         const api::Pin* existing) {
   const auto& allocate_by = core.parts.config.allocator.allocate_by;
   allocator::Request request;
   request.replication_min = pin.options.replication_factor_min;
@@ -319,11 +322,30 @@ Result<std::vector<PeerId>> allocate(const Cluster::Core& core, const api::Pin& 
       });
     }
   }
-  auto peers = allocator::allocate(request, metrics, allocate_by);
-  if (!peers) {
-    log_warn("cluster", "cannot allocate {}: {}", pin.cid, peers.error().message());
+  return allocator::allocate(request, metrics, allocate_by);
+}
+
+}  // namespace
+
+Task<Result<std::vector<PeerId>>> allocate(CorePtr core, const api::Pin& pin,
+                                           const api::Pin* existing) {
+  constexpr auto kPause = std::chrono::milliseconds(50);
+  const auto until = core->started + core->parts.settle;
+  while (true) {
+    auto peers = allocate_now(*core, pin, existing);
+    if (peers) {
+      co_return peers;
+    }
+    if (peers.error().code() != Code::Conflict || std::chrono::steady_clock::now() >= until) {
+      log_warn("cluster", "cannot allocate {}: {}",
+               pin.cid.defined() ? pin.cid.text() : "what is being added", peers.error().message());
+      co_return peers;
+    }
+    const Status slept = co_await sleep_for(kPause, core->parts.stopping);
+    if (!slept) {
+      co_return fail(slept.error());
+    }
   }
-  return peers;
 }
 
 Task<Result<api::Pin>> pin_in(CorePtr core, api::Pin pin) {
@@ -342,7 +364,7 @@ Task<Result<api::Pin>> pin_in(CorePtr core, api::Pin pin) {
   pin.timestamp = core->now();
   // An upload has chosen its peers already, and the blocks are there.
   if (pin.type != api::PinType::Meta && pin.allocations.items.empty()) {
-    CO_TRY(pin.allocations.items, allocate(*core, pin, before));
+    CO_TRY(pin.allocations.items, co_await allocate(core, pin, before));
   }
   pin.allocations.present = true;
   if (before != nullptr && api::encode_pin(*before) == api::encode_pin(pin)) {

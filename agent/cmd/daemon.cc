@@ -24,6 +24,8 @@ constexpr std::string_view kComponent = "service";
 constexpr Duration kBeat = std::chrono::seconds(5);
 constexpr Duration kSettled = std::chrono::seconds(2);
 constexpr Duration kPoll = std::chrono::milliseconds(200);
+// Metrics of the other members come within a second of the connection.
+constexpr Duration kMetricsSettle = std::chrono::seconds(5);
 constexpr Duration kAnswerGrace = std::chrono::milliseconds(400);
 
 telemetry::BlockValues block_values(const ipfs::Connector& connector) {
@@ -128,7 +130,9 @@ Status Daemon::Parts::start_cluster() {
                        .trust = trust,
                        .peer_pinsets = [this] { return network->peer_pinsets(); },
                        .store = state.store.get(),
-                       .events = state.events.get()};
+                       .events = state.events.get(),
+                       .settle = kMetricsSettle,
+                       .stopping = stop.get_token()};
   cluster = std::make_unique<cluster::Cluster>(parts);
   background = std::make_unique<cluster::Background>(
       parts, *cluster, [this](const api::Metric& metric) { network->publish(metric); });

@@ -68,6 +68,19 @@ TEST_CASE("refusals have the reference's words and change nothing") {
   CHECK(refused(pin_of(5)) == kFollower);
 }
 
+TEST_CASE("just after the start an allocation waits for the metrics of enough peers") {
+  FakePeer peer;
+  peer.settle = std::chrono::seconds(20);
+  auto& cluster = peer.use_cases();
+  api::Pin pin = pin_of(1);
+  pin.options.replication_factor_min = pin.options.replication_factor_max = 1;
+  asio::steady_timer later(peer.context, std::chrono::milliseconds(60));
+  later.async_wait([&peer](const boost::system::error_code&) { peer.announce(0); });
+  const auto done = peer.await(cluster.pin(pin));
+  REQUIRE(done);
+  CHECK(done->allocations.items == std::vector<PeerId>{peer_id(0)});
+}
+
 TEST_CASE("pin-update copies the stored pin") {
   FakePeer peer;
   peer.announce(0);

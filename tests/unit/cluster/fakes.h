@@ -491,9 +491,10 @@ struct FakePeer {
   FakePeer() : tracker(pinset, peer_id(0)), monitor(clock) { config.cluster.peername = "peer0"; }
 
   cluster::Parts parts() {
-    return {peer_id(0), config,  clock,   pinset,   tracker,
-            kubo,       monitor, peers,   importer, context.get_executor(),
-            nullptr,    nullptr, nullptr, nullptr};
+    cluster::Parts out{peer_id(0), config,  clock, pinset,   tracker,
+                       kubo,       monitor, peers, importer, context.get_executor()};
+    out.settle = settle;
+    return out;
   }
   cluster::Cluster& use_cases() {
     if (!cluster_) {
@@ -537,6 +538,7 @@ struct FakePeer {
     return await(collect(std::move(stream)));
   }
 
+  Duration settle = {};
   asio::io_context context;
   config::Config config;
   ManualClock clock;
