@@ -60,7 +60,8 @@ struct GossipRpc {
 // Bounds on one RPC; more is refused as a whole.
 struct GossipLimits {
   size_t subscriptions = 256;
-  // The reference answers an IWANT for thousands of messages in one frame; the frame's size bounds them.
+  // The reference answers an IWANT for thousands of messages in one frame; the frame's size bounds
+  // them.
   size_t messages = 16'384;
   size_t ids = 10'000;  // over all IHAVE, and over all IWANT
   size_t control = 512;

@@ -1,6 +1,8 @@
 #include "common/crypto/noise_symmetric.h"
 
 #include <algorithm>
+#include <memory>
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "common/crypto/hash.h"
@@ -24,6 +26,34 @@ BytesView bytes_of(const NoiseKey& key) {
   return view(key.data(), key.size());
 }
 
+// OpenSSL's ChaCha20-Poly1305 is three times as fast as libsodium's, and bulk transfers are bound
+// by it. A context is set to the key of each message, which costs little, so one for each thread
+// will do.
+EVP_CIPHER_CTX* cipher_context() {
+  struct Free {
+    void operator()(EVP_CIPHER_CTX* c) const { EVP_CIPHER_CTX_free(c); }
+  };
+  thread_local const std::unique_ptr<EVP_CIPHER_CTX, Free> context = [] {
+    std::unique_ptr<EVP_CIPHER_CTX, Free> made(EVP_CIPHER_CTX_new());
+    ICA_ASSERT(made && EVP_CipherInit_ex(made.get(), EVP_chacha20_poly1305(), nullptr, nullptr,
+                                         nullptr, 1) == 1);
+    return made;
+  }();
+  return context.get();
+}
+
+// Sets key and nonce and takes the associated data in.
+EVP_CIPHER_CTX* begin(bool seal, const NoiseKey& key, const std::array<uint8_t, 12>& nonce,
+                      BytesView associated) {
+  EVP_CIPHER_CTX* const context = cipher_context();
+  ICA_ASSERT(EVP_CipherInit_ex(context, nullptr, nullptr, key.data(), nonce.data(), seal ? 1 : 0) ==
+             1);
+  int length = 0;
+  ICA_ASSERT(associated.empty() || EVP_CipherUpdate(context, nullptr, &length, u8(associated),
+                                                    static_cast<int>(associated.size())) == 1);
+  return context;
+}
+
 }  // namespace
 
 NoiseCipher::~NoiseCipher() {
@@ -43,10 +73,13 @@ void NoiseCipher::seal(BytesView plain, BytesView associated, Bytes& out) {
   const auto nonce = next_nonce();
   const size_t start = out.size();
   out.resize(start + plain.size() + kTag);
-  unsigned long long written = 0;
-  crypto_aead_chacha20poly1305_ietf_encrypt(u8(out) + start, &written, u8(plain), plain.size(),
-                                            u8(associated), associated.size(), nullptr,
-                                            nonce.data(), key_.data());
+  EVP_CIPHER_CTX* const context = begin(true, key_, nonce, associated);
+  int length = 0;
+  ICA_ASSERT(EVP_CipherUpdate(context, u8(out) + start, &length, u8(plain),
+                              static_cast<int>(plain.size())) == 1);
+  ICA_ASSERT(EVP_CipherFinal_ex(context, u8(out) + start + length, &length) == 1);
+  ICA_ASSERT(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTag,
+                                 u8(out) + start + plain.size()) == 1);
 }
 
 Status NoiseCipher::open(BytesView sealed, BytesView associated, Bytes& out) {
@@ -55,11 +88,16 @@ Status NoiseCipher::open(BytesView sealed, BytesView associated, Bytes& out) {
   }
   const auto nonce = next_nonce();
   const size_t start = out.size();
-  out.resize(start + sealed.size() - kTag);
-  unsigned long long written = 0;
-  if (crypto_aead_chacha20poly1305_ietf_decrypt(u8(out) + start, &written, nullptr, u8(sealed),
-                                                sealed.size(), u8(associated), associated.size(),
-                                                nonce.data(), key_.data()) != 0) {
+  const size_t size = sealed.size() - kTag;
+  out.resize(start + size);
+  EVP_CIPHER_CTX* const context = begin(false, key_, nonce, associated);
+  std::array<uint8_t, kTag> tag{};
+  std::copy(sealed.end() - kTag, sealed.end(), tag.begin());
+  int length = 0;
+  if (EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()) != 1 ||
+      EVP_CipherUpdate(context, u8(out) + start, &length, u8(sealed), static_cast<int>(size)) !=
+          1 ||
+      EVP_CipherFinal_ex(context, u8(out) + start + length, &length) != 1) {
     out.resize(start);
     return fail(Code::Protocol, "noise: message authentication failed");
   }

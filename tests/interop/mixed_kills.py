@@ -50,7 +50,8 @@ def test_random_deaths_in_a_writing_mixed_cluster(lab, long_form):
     deaths = 200 if long_form else 8
     chance = random.Random(20261125)
     kubos = [lab.fake_kubo() for _ in range(4)]
-    peers = lab.cluster(4, ["ours", "go", "ours", "go"], kubos=kubos)
+    peers = lab.cluster(4, ["ours", "go", "ours", "go"], kubos=kubos,
+                        settings={"consensus/crdt": {"repair_interval": "10s", "rebroadcast_interval": "5s"}})
     states = [lab.folder / f"churn{n}.json" for n in range(4)]
     for number in range(deaths):
         loads = [churn(peer, n, states[n], 300, number) for n, peer in enumerate(peers)]
@@ -72,17 +73,22 @@ def test_random_deaths_in_a_writing_mixed_cluster(lab, long_form):
         else:
             settle_doubt(peer.pinset(), states[victim])
 
-    def differences():
-        pinsets = [peer.pinset() for peer in peers]
-        return {peer.name: len([c for c in pinset.keys() | pinsets[0].keys() if pinset.get(c) != pinsets[0].get(c)])
-                for peer, pinset in zip(peers, pinsets)}
-
-    def same():
-        return not any(differences().values())
+    def differences(kind):
+        """{name: number of pins that differ from those of the first of ours}"""
+        right = peers[0].pinset()
+        found = {peer.name: peer.pinset() for peer in peers if peer.flavour == kind}
+        return {name: count for name, pinset in found.items()
+                if (count := sum(pinset.get(c) != right.get(c) for c in pinset.keys() | right.keys()))}
+    wait_until(lambda: not differences("ours"), 60, "ours have the same pinset", 0.5)
     try:
-        wait_until(same, 120, "all peers have the same pinset", 0.5)
-    except WaitError as error:
-        raise AssertionError(f"{error}; pins that differ from {peers[0].name}'s: {differences()}") from error
+        wait_until(lambda: not differences("go"), 60, "the Go peers have the same pinset", 0.5)
+    except WaitError:
+        # A Go peer that is stopped in the middle of a walk forgets the rest of it, says so in its log and does
+        # not take it up again. That is told here and not judged; anything else is.
+        for name, count in differences("go").items():
+            peer = next(p for p in peers if p.name == name)
+            assert "error getting delta: context canceled" in peer.process.log_text(), f"{name} lacks {count} changes"
+            print(f"{name} (Go) has forgotten {count} changes at a stop")
     for n, peer in enumerate(peers):
         if peer.flavour == "ours":
             assert lost(peer.pinset(), states[n]) == []
