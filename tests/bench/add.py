@@ -1,15 +1,11 @@
 """Uploads: one file through POST /add of ours and of the reference, and straight into Kubo. See scripts/bench."""
 import argparse
-import json
-import pathlib
-import shutil
 import socket
-import tempfile
 import time
 
-from harness import http, tools
-from harness.lab import Lab
+from harness import http
 from harness.wait import wait_until
+from report import laboratory, print_now, report
 
 BOUNDARY = "ica-bench-boundary"
 HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\n'
@@ -55,11 +51,11 @@ def measure(lab, flavour, path, size, rounds):
         else:
             kubo.cli("pin", "rm", cid)
         kubo.cli("repo", "gc", "-q")
-    rows["best, MiB/s"] = f"{size / (1 << 20) / min(times):.0f}"
-    rows["median, MiB/s"] = f"{size / (1 << 20) / sorted(times)[len(times) // 2]:.0f}"
+    rows["best, MiB/s"] = size / (1 << 20) / min(times)
+    rows["median, MiB/s"] = size / (1 << 20) / sorted(times)[len(times) // 2]
     if process:
-        rows["peak RSS of the peer, MB"] = f"{process.peak_rss() / 1e6:.0f}"
-        rows["CPU of the peer, s a GiB"] = f"{process.cpu_seconds() / rounds / size * (1 << 30):.2f}"
+        rows["peak RSS of the peer, MB"] = process.peak_rss() / 1e6
+        rows["CPU of the peer, s a GiB"] = process.cpu_seconds() / rounds / size * (1 << 30)
     return rows
 
 
@@ -69,30 +65,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=("ours", "go", "kubo"))
     options = parser.parse_args()
-    out = tools.ROOT / "build" / "bench"
-    out.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-", dir=out))
-    path = folder / "f.bin"
-    with open("/dev/urandom", "rb") as random, open(path, "wb") as file:
-        for _ in range(options.mib):
-            file.write(random.read(1 << 20))
     results = {}
-    try:
-        for flavour in [options.only] if options.only else ["kubo", "go", "ours"]:
-            lab = Lab(folder / flavour)
-            try:
-                results[flavour] = measure(lab, flavour, path, options.mib << 20, options.rounds)
-                print(flavour, results[flavour], flush=True)
-            finally:
-                lab.close()
-    finally:
-        shutil.rmtree(folder)
-    (out / "add.json").write_text(json.dumps(results, indent=1))
-    titles = {"ours": "ipfs-cluster-agent", "go": "ipfs-cluster-service 1.1.6", "kubo": "straight into Kubo"}
-    print(f"\n| {options.mib} MiB | " + " | ".join(titles[f] for f in results) + " |")
-    print("|---|" + "---:|" * len(results))
-    for name in dict.fromkeys(name for rows in results.values() for name in rows):
-        print(f"| {name} | " + " | ".join(rows.get(name, "") for rows in results.values()) + " |")
+    for flavour in [options.only] if options.only else ["ours", "go", "kubo"]:
+        with laboratory() as lab:
+            path = lab.folder / "f.bin"
+            with open("/dev/urandom", "rb") as random, open(path, "wb") as file:
+                for _ in range(options.mib):
+                    file.write(random.read(1 << 20))
+            results[flavour] = measure(lab, flavour, path, options.mib << 20, options.rounds)
+            print_now(f"  {flavour}: {results[flavour]}")
+    report("add", results, f"a file of {options.mib} MiB")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
 """GET /pins over three peers of one kind with the same pinset, beside stand-ins for Kubo. See scripts/bench."""
 import argparse
 import json
-import pathlib
 import shutil
 import subprocess
-import tempfile
 import threading
 
-from harness import tools
-from harness.lab import Lab
 from harness.pins import cid_of
 from harness.wait import wait_until
+from report import cell, laboratory, loadgen, print_now, report
 
-DEFAULTS = {"cluster": {"mdns_interval": "0s"}, "monitor/pubsubmon": {"check_interval": "5s"}}
+SETTINGS = {"cluster": {"mdns_interval": "0s"}, "monitor/pubsubmon": {"check_interval": "5s"}}
 ROUNDS = 3
 
 
@@ -48,13 +45,7 @@ class Watch(threading.Thread):
         return (self.most - self.before) / 1e6
 
 
-def listing(peer):
-    command = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "list", "-path", "/pins"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def fill(lab, peers, count, folder):
+def fill(peers, count, folder):
     """The same pinset in every peer and in every Kubo."""
     kubos = [peer.kubo for peer in peers]
     for kubo in kubos:
@@ -73,16 +64,16 @@ def fill(lab, peers, count, folder):
                 shutil.copytree(path, other.config_dir / path.name, dirs_exist_ok=True)
 
 
-def run(lab, flavour, count, folder, log):
+def run(lab, flavour, count):
     rows = {}
 
     def row(name, value):
         rows[name] = value
-        log(f"  {flavour}: {name}: {value}")
-    peers = [lab.peer(lab.fake_kubo(start=False), flavour, f"{flavour}{n}", start=False, base=DEFAULTS) for n in range(3)]
+        print_now(f"  {flavour}: {name}: {cell(value)}")
+    peers = [lab.peer(lab.fake_kubo(start=False), flavour, f"{flavour}{n}", start=False, base=SETTINGS) for n in range(3)]
     for peer in peers:
         peer.configure({"cluster": {"peer_addresses": [p.swarm_multiaddr for p in peers if p is not peer]}})
-    fill(lab, peers, count, folder)
+    fill(peers, count, lab.folder)
     for peer in peers:
         peer.start(wait=False)
     for peer in peers:
@@ -99,16 +90,16 @@ def run(lab, flavour, count, folder, log):
     best = None
     for round_ in range(ROUNDS):
         with Watch(peers[0].process) as watch:
-            result = listing(peers[0])
+            result = loadgen(peers[0], "list", "-path", "/pins")
         if result["lines"] != count:
             raise SystemExit(f"{flavour}: {result['lines']} lines, expected {count}")
-        row(f"listing {round_ + 1}: lines/s", f"{result['lines_per_second']:,.0f}")
-        row(f"listing {round_ + 1}: first byte, ms", f"{result['first_byte_ms']:.1f}")
-        row(f"listing {round_ + 1}: growth of the asked peer, MB", f"{watch.growth:.1f}")
+        row(f"listing {round_ + 1}: lines/s", result["lines_per_second"])
+        row(f"listing {round_ + 1}: first byte, ms", result["first_byte_ms"])
+        row(f"listing {round_ + 1}: growth of the asked peer, MB", watch.growth)
         best = max(best or 0, result["lines_per_second"])
-    row("best, lines/s", f"{best:,.0f}")
-    row("RSS of the asked peer afterwards, MB", f"{peers[0].process.rss()[0] / 1e6:.1f}")
-    return rows, best
+    row("best, lines/s", best)
+    row("RSS of the asked peer afterwards, MB", peers[0].process.rss()[0] / 1e6)
+    return rows
 
 
 def main():
@@ -116,30 +107,11 @@ def main():
     parser.add_argument("--pins", type=int, default=100_000)
     parser.add_argument("--only", choices=("ours", "go"))
     options = parser.parse_args()
-    out = tools.ROOT / "build" / "bench"
-    out.mkdir(parents=True, exist_ok=True)
-    results, best = {}, {}
+    results = {}
     for flavour in [options.only] if options.only else ["ours", "go"]:
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-", dir=out))
-        lab = Lab(folder)
-        try:
-            results[flavour], best[flavour] = run(lab, flavour, options.pins, folder, lambda text: print(text, flush=True))
-        except BaseException:
-            print(lab.logs())
-            raise
-        finally:
-            problems = lab.close()
-            shutil.rmtree(folder)
-        if problems:
-            print("\n".join(problems))
-    (out / "cluster_status.json").write_text(json.dumps(results, indent=1))
-    names = list(dict.fromkeys(name for rows in results.values() for name in rows))
-    print("\n| three peers, " + f"{options.pins:,} pins | " + " | ".join(results) + " |")
-    print("|---|" + "---:|" * len(results))
-    for name in names:
-        print(f"| {name} | " + " | ".join(rows.get(name, "") for rows in results.values()) + " |")
-    if len(best) == 2:
-        print(f"\nours / go: {best['ours'] / best['go']:.1f}")
+        with laboratory() as lab:
+            results[flavour] = run(lab, flavour, options.pins)
+    report("cluster_status", results, f"three peers, {options.pins:,} pins")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,13 @@
 """Many connections at once: 2,000 with mixed calls, and 10,000 that never finish a request. See scripts/bench."""
 import argparse
 import json
-import pathlib
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 
-from harness import tools
-from harness.lab import Lab
+from report import DEFAULTS, laboratory, loadgen, loadgen_command, print_now, report
 
 PINS = 2_000
-MIB = 1 << 20
-
-
-def generator(peer, *argv):
-    return [str(a) for a in (tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", *argv)]
 
 
 class Peak:
@@ -50,35 +41,35 @@ def latencies(peer, count):
     return sorted(found)
 
 
-def measure(lab, flavour, args, log):
+def measure(lab, flavour, args):
     kubo = lab.fake_kubo(start=False)
     kubo.start(state=False)
-    # The allocator's metrics and the like stay as they are by default.
-    peer = lab.peer(kubo, flavour, flavour, base={"cluster": {"mdns_interval": "0s"}})
+    peer = lab.peer(kubo, flavour, flavour, base=DEFAULTS)
     peer.wait_candidates()
     peer.allow_errors(".*")
-    subprocess.run(generator(peer, "pin", "-count", PINS, "-connections", 32), check=True, stdout=subprocess.DEVNULL)
+    loadgen(peer, "pin", "-count", PINS, "-connections", 32)
     rows = {}
     time.sleep(2)
-    rows["RSS before, MB"] = f"{peer.process.rss()[0] / 1e6:.1f}"
+    rows["RSS before, MB"] = peer.process.rss()[0] / 1e6
     with Peak(peer.process) as peak:
-        done = subprocess.run(generator(peer, "mixed", "-connections", args.connections, "-seconds", args.seconds, "-cids",
+        done = subprocess.run(loadgen_command(peer, "mixed", "-connections", args.connections, "-seconds", args.seconds, "-cids",
                                         PINS, "-pause", args.pause), check=True, capture_output=True, text=True)
     mixed = json.loads(done.stdout)
-    rows[f"{args.connections} connections: calls/s"] = f"{mixed['per_second']:.0f}"
-    rows["errors"] = f"{mixed['errors']}" + (f" ({mixed['first_error']})" if mixed["first_error"] else "")
-    rows["429"] = str(mixed["too_many"])
-    rows["reads p50 / p99 / max, ms"] = " / ".join(f"{mixed['reads'][q]:.1f}" for q in ("p50", "p99", "max"))
-    rows["writes p50 / p99 / max, ms"] = " / ".join(f"{mixed['writes'][q]:.1f}" for q in ("p50", "p99", "max"))
-    rows["RSS peak, MB"] = f"{peak.most / 1e6:.1f}"
-    log(f"  {flavour}: {rows}")
+    rows[f"{args.connections:,} connections: calls/s"] = mixed["per_second"]
+    rows["errors"] = f"{mixed['errors']} ({mixed['first_error']})" if mixed["first_error"] else mixed["errors"]
+    rows["429"] = mixed["too_many"]
+    for kind in ("reads", "writes"):
+        for quantile in ("p50", "p99", "max"):
+            rows[f"{kind} {quantile}, ms"] = mixed[kind][quantile]
+    rows["RSS peak, MB"] = peak.most / 1e6
+    print_now(f"  {flavour}: {rows}")
     peer.stop()
 
     peer.start()
     peer.wait_candidates()
     latencies(peer, 20)
     before = peer.process.rss()[0]
-    holder = subprocess.Popen(generator(peer, "hold", "-connections", args.held, "-seconds", 30), stdout=subprocess.PIPE,
+    holder = subprocess.Popen(loadgen_command(peer, "hold", "-connections", args.held, "-seconds", 30), stdout=subprocess.PIPE,
                               text=True)
     try:
         holder.stdout.readline()
@@ -87,9 +78,10 @@ def measure(lab, flavour, args, log):
     finally:
         holder.terminate()
         holder.wait()
-    rows[f"{args.held} unfinished requests: /id p50 / p99, ms"] = f"{times[50]:.1f} / {times[98]:.1f}"
-    rows["RSS growth, MB"] = f"{(peak.most - before) / 1e6:.1f}"
-    return rows, mixed, times, peak.most - before
+    rows[f"{args.held:,} unfinished requests: GET /id p50, ms"] = times[50]
+    rows[f"{args.held:,} unfinished requests: GET /id p99, ms"] = times[98]
+    rows[f"{args.held:,} unfinished requests: growth of RSS, MB"] = (peak.most - before) / 1e6
+    return rows
 
 
 def main():
@@ -100,19 +92,11 @@ def main():
     parser.add_argument("--pause", type=int, default=1_000, help="ms between the calls of one connection")
     parser.add_argument("--held", type=int, default=10_000)
     args = parser.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-"))
-    columns = {}
+    results = {}
     for flavour in [args.only] if args.only else ["ours", "go"]:
-        lab = Lab(folder / flavour)
-        try:
-            columns[flavour], *_ = measure(lab, flavour, args, lambda line: print(line, flush=True))
-        finally:
-            lab.close()
-    shutil.rmtree(folder)
-    print("\n| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
-    names = list(dict.fromkeys(name for rows in columns.values() for name in rows))
-    for name in names:
-        print(f"| {name} | " + " | ".join(rows.get(name, "") for rows in columns.values()) + " |")
+        with laboratory() as lab:
+            results[flavour] = measure(lab, flavour, args)
+    report("crowd", results)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,12 @@
 The reference does it only when disable_repinning is false, which is set for it here.
 """
 import argparse
-import json
-import pathlib
-import shutil
-import tempfile
 import threading
 import time
 
-from harness import http, tools
-from harness.lab import Lab
+from harness import http
 from harness.wait import wait_until
-from single import loadgen
+from report import cell, laboratory, loadgen, print_now, report
 
 GRACE = 5
 
@@ -62,7 +57,7 @@ def lost_pins(peer, lost):
     return sum(1 for line in answer.body.splitlines() if lost.id.encode() in line)
 
 
-def run(lab, flavour, count, ping, deadline, log):
+def run(lab, flavour, count, ping, deadline):
     kubos = []
     for _ in range(3):
         kubo = lab.fake_kubo(start=False)
@@ -100,8 +95,8 @@ def run(lab, flavour, count, ping, deadline, log):
         rows["last copy back after, s"] = f"not within {deadline} s; {2 * count - copies(rest)} copies lacking"
     rows["GET /id p99 meanwhile, ms"] = pings.p99()
     for name, value in rows.items():
-        log(f"  {flavour}, {count:,} pins, ping {ping} s: {name}: {value if isinstance(value, str) else f'{value:.1f}'}")
-    return rows
+        print_now(f"  {flavour}, {count:,} pins, ping {ping} s: {name}: {cell(value)}")
+    return {f"{count:,} pins, ping every {ping} s: {name}": value for name, value in rows.items()}
 
 
 def main():
@@ -109,32 +104,13 @@ def main():
     parser.add_argument("--only", choices=("ours", "go"))
     parser.add_argument("--count", type=int, help="this many pins with a ping of 2 s only")
     options = parser.parse_args()
-    out = tools.ROOT / "build" / "bench"
-    out.mkdir(parents=True, exist_ok=True)
     cases = {"ours": [(200, 2, 120), (200, 15, 180), (100_000, 2, 600)], "go": [(200, 2, 240), (200, 15, 240)]}
     results = {}
     for flavour in [options.only] if options.only else ["ours", "go"]:
         for count, ping, deadline in [(options.count, 2, 600)] if options.count else cases[flavour]:
-            folder = pathlib.Path(tempfile.mkdtemp(prefix="ica-bench-", dir=out))
-            lab = Lab(folder)
-            try:
-                rows = run(lab, flavour, count, ping, deadline, lambda text: print(text, flush=True))
-                results.setdefault(f"{count:,} pins, ping every {ping} s", {})[flavour] = rows
-            except BaseException:
-                print(lab.logs())
-                raise
-            finally:
-                problems = lab.close()
-                shutil.rmtree(folder)
-            if problems:
-                print("\n".join(problems))
-    (out / "repin.json").write_text(json.dumps(results, indent=1))
-    text = lambda value: value if isinstance(value, str) else f"{value:.1f}"
-    print("\n| case | what | ipfs-cluster-agent | ipfs-cluster-service 1.1.6 |\n|---|---|---:|---:|")
-    for case, flavours in results.items():
-        for name in dict.fromkeys(n for rows in flavours.values() for n in rows):
-            cells = [text(flavours[f][name]) if name in flavours.get(f, {}) else "" for f in ("ours", "go")]
-            print(f"| {case} | {name} | " + " | ".join(cells) + " |")
+            with laboratory() as lab:
+                results.setdefault(flavour, {}).update(run(lab, flavour, count, ping, deadline))
+    report("repin", results, "a peer of three is lost")
 
 
 if __name__ == "__main__":
