@@ -11,25 +11,14 @@ BytesView bytes(const rocksdb::Slice& s) {
   return {s.data(), s.size()};
 }
 
-// The first key that is greater than every key with this prefix; empty when there is none.
-Bytes prefix_end(BytesView prefix) {
-  Bytes end(prefix);
-  while (!end.empty() && static_cast<uint8_t>(end.back()) == 0xff) {
-    end.pop_back();
-  }
-  if (!end.empty()) {
-    end.back() = static_cast<char>(static_cast<uint8_t>(end.back()) + 1);
-  }
-  return end;
-}
-
 class RocksCursor final : public Cursor {
  public:
-  RocksCursor(DatabasePtr database, Family family, BytesView prefix, SnapshotPtr snapshot)
+  RocksCursor(DatabasePtr database, Family family, Bytes lower, Bytes upper, bool fill_cache,
+              SnapshotPtr snapshot)
       : database_(std::move(database)),
         snapshot_(std::move(snapshot)),
-        lower_(prefix),
-        upper_(prefix_end(prefix)),
+        lower_(std::move(lower)),
+        upper_(std::move(upper)),
         lower_slice_(slice(lower_)),
         upper_slice_(slice(upper_)) {
     rocksdb::ReadOptions options;
@@ -40,8 +29,7 @@ class RocksCursor final : public Cursor {
     if (!upper_.empty()) {
       options.iterate_upper_bound = &upper_slice_;
     }
-    // A walk over a whole family would push everything else out of the small cache.
-    options.fill_cache = !prefix.empty();
+    options.fill_cache = fill_cache;
     iterator_.reset(database_->db->NewIterator(options, database_->handle(family)));
   }
 
@@ -75,9 +63,21 @@ class RocksCursor final : public Cursor {
 
 }  // namespace
 
-std::unique_ptr<Cursor> make_cursor(DatabasePtr database, Family family, BytesView prefix,
-                                    SnapshotPtr snapshot) {
-  return std::make_unique<RocksCursor>(std::move(database), family, prefix, std::move(snapshot));
+Bytes prefix_end(BytesView prefix) {
+  Bytes end(prefix);
+  while (!end.empty() && static_cast<uint8_t>(end.back()) == 0xff) {
+    end.pop_back();
+  }
+  if (!end.empty()) {
+    end.back() = static_cast<char>(static_cast<uint8_t>(end.back()) + 1);
+  }
+  return end;
+}
+
+std::unique_ptr<Cursor> make_cursor(DatabasePtr database, Family family, Bytes lower, Bytes upper,
+                                    bool fill_cache, SnapshotPtr snapshot) {
+  return std::make_unique<RocksCursor>(std::move(database), family, std::move(lower),
+                                       std::move(upper), fill_cache, std::move(snapshot));
 }
 
 }  // namespace ica::store

@@ -56,7 +56,8 @@ inline const rocksdb::Snapshot* raw(const SnapshotPtr& snapshot) {
   return snapshot ? static_cast<const RocksSnapshot&>(*snapshot).get() : nullptr;
 }
 
-std::unique_ptr<Cursor> make_cursor(DatabasePtr database, Family family, BytesView prefix,
-                                    SnapshotPtr snapshot);
+// Keys from `lower` up to, without, `upper` (empty: no bound).
+std::unique_ptr<Cursor> make_cursor(DatabasePtr database, Family family, Bytes lower, Bytes upper,
+                                    bool fill_cache, SnapshotPtr snapshot);
 
 }  // namespace ica::store

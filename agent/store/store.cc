@@ -201,6 +201,8 @@ class RocksStore final : public Store {
   SnapshotPtr snapshot() const override;
   std::unique_ptr<Cursor> cursor(Family family, BytesView prefix,
                                  const SnapshotPtr& snapshot) const override;
+  std::unique_ptr<Cursor> range(Family family, BytesView first, BytesView last,
+                                const SnapshotPtr& snapshot) const override;
   Status drop_all(Family family) override;
   Status compact(Family family) override;
   Status checkpoint(const fs::path& directory) const override;
@@ -353,7 +355,15 @@ SnapshotPtr RocksStore::snapshot() const {
 
 std::unique_ptr<Cursor> RocksStore::cursor(Family family, BytesView prefix,
                                            const SnapshotPtr& snapshot) const {
-  return make_cursor(database_, family, prefix, snapshot);
+  // A walk over a whole family would push everything else out of the small cache.
+  return make_cursor(database_, family, Bytes(prefix), prefix_end(prefix), !prefix.empty(),
+                     snapshot);
+}
+
+std::unique_ptr<Cursor> RocksStore::range(Family family, BytesView first, BytesView last,
+                                          const SnapshotPtr& snapshot) const {
+  // Ranges are pieces of a walk.
+  return make_cursor(database_, family, Bytes(first), Bytes(last) + '\0', false, snapshot);
 }
 
 Status RocksStore::drop_all(Family family) {

@@ -127,6 +127,9 @@ struct Stats {
   uint64_t stalls = 0;
 };
 
+// The first key that is greater than every key with this prefix; empty when there is none.
+Bytes prefix_end(BytesView prefix);
+
 // Where everything that lasts is kept. open() gives the one on RocksDB; simulations have one in
 // memory. Thread-safety: all methods from any thread; writers are serialised inside. Errors:
 // Corrupt (damage; the sentence says what to do), Io (disk), Busy (another process has the lock),
@@ -151,6 +154,10 @@ class Store {
   // Bounds: only keys that start with `prefix` (empty: the whole family).
   virtual std::unique_ptr<Cursor> cursor(Family family, BytesView prefix = {},
                                          const SnapshotPtr& snapshot = nullptr) const = 0;
+  // Only keys from `first` to `last`, both included. Unlike with seek() on a cursor over
+  // everything, long runs of deleted keys beside them are not stepped over.
+  virtual std::unique_ptr<Cursor> range(Family family, BytesView first, BytesView last,
+                                        const SnapshotPtr& snapshot = nullptr) const = 0;
   // Empties a family at once, whatever its size.
   virtual Status drop_all(Family family) = 0;
   // Rewrites a family so that what was deleted gives its space back. Takes as long as reading it.

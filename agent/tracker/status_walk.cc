@@ -40,9 +40,6 @@ StatusWalk::StatusWalk(std::shared_ptr<const PinTracker> tracker, StatusFilter f
       snapshot_(snapshot ? std::move(snapshot) : tracker_->store_.snapshot()) {
   std::sort(running_.begin(), running_.end(),
             [](const RunningPtr& a, const RunningPtr& b) { return a->cid < b->cid; });
-  rows_ = tracker_->store_.cursor(Family::Status, {}, snapshot_);
-  rows_->seek_first();
-  ++visited_;
   if (filter == 0) {
     return;
   }
@@ -82,13 +79,18 @@ RunningPtr StatusWalk::running_for(const Cid& cid) const {
   return it != running_.end() && (*it)->cid == cid ? *it : nullptr;
 }
 
+// Rows of pins that are done are deleted, so beside a large pinset there may be hardly any row but
+// a great many traces of deleted ones: a cursor over all would step over them before the first
+// answer. This one sees only what stands beside a page.
+void StatusWalk::read_rows(const std::vector<api::Pin>& pins) {
+  rows_ = tracker_->store_.range(Family::Status, pins.front().cid.bytes(), pins.back().cid.bytes(),
+                                 snapshot_);
+  rows_->seek_first();
+  ++visited_;
+}
+
 Result<std::optional<Row>> StatusWalk::row_beside(const Cid& cid) {
   const Bytes& key = cid.bytes();
-  if (cid < rows_at_) {
-    rows_->seek(key);
-    ++visited_;
-  }
-  rows_at_ = cid;
   for (int step = 0; rows_->valid() && rows_->key() < key; ++step, ++visited_) {
     if (step < kStepsBeforeSeek) {
       rows_->next();
@@ -116,6 +118,7 @@ Result<std::vector<TrackedPin>> StatusWalk::next_from_pinset(size_t limit) {
     }
     after_ = pins.back().cid;
     visited_ += pins.size();
+    read_rows(pins);
     for (api::Pin& pin : pins) {
       const Cid cid = pin.cid;
       TRY(const auto row, row_beside(cid));

@@ -32,7 +32,9 @@ class StatusWalk final : public StatusCursor {
   Result<std::vector<TrackedPin>> next_from_pinset(size_t limit);
   Result<std::vector<TrackedPin>> next_from_index(size_t limit);
   Result<std::optional<Cid>> next_indexed();
-  // The row of a CID; CIDs come in ascending order, so this is a step or two of one cursor.
+  void read_rows(const std::vector<api::Pin>& pins);
+  // The row of a CID of the page; CIDs come in ascending order, so this is a step or two of one
+  // cursor.
   Result<std::optional<Row>> row_beside(const Cid& cid);
   RunningPtr running_for(const Cid& cid) const;
 
@@ -42,8 +44,7 @@ class StatusWalk final : public StatusCursor {
   bool whole_pinset_ = true;
   std::vector<RunningPtr> running_;  // by CID
   store::SnapshotPtr snapshot_;
-  std::unique_ptr<store::Cursor> rows_;
-  Cid rows_at_;
+  std::unique_ptr<store::Cursor> rows_;  // beside the page
   Cid after_;
   bool ended_ = false;
   std::vector<Source> sources_;

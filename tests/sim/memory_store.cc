@@ -30,31 +30,26 @@ class MemorySnapshot final : public store::Snapshot {
 // While one lives no record leaves the map, so its place in it stays valid.
 class MemoryCursor final : public store::Cursor {
  public:
-  MemoryCursor(std::shared_ptr<MemoryStore::Shared> shared, Family family, BytesView prefix,
+  // Keys from `lower` up to, without, `upper` (empty: no bound).
+  MemoryCursor(std::shared_ptr<MemoryStore::Shared> shared, Family family, Bytes lower, Bytes upper,
                SnapshotPtr snapshot)
       : shared_(std::move(shared)),
         snapshot_(snapshot ? std::move(snapshot) : std::make_shared<MemorySnapshot>(shared_)),
         sequence_(static_cast<const MemorySnapshot&>(*snapshot_).sequence()),
         records_(shared_->families[static_cast<size_t>(family)]),
-        prefix_(prefix),
+        lower_(std::move(lower)),
+        upper_(std::move(upper)),
         at_(records_.end()) {}
 
   void seek(BytesView key) override {
     const std::lock_guard lock(shared_->mutex);
-    at_ = records_.lower_bound(std::max(key, BytesView(prefix_)));
+    at_ = records_.lower_bound(std::max(key, BytesView(lower_)));
     forward();
   }
-  void seek_first() override { seek(prefix_); }
+  void seek_first() override { seek(lower_); }
   void seek_last() override {
     const std::lock_guard lock(shared_->mutex);
-    Bytes end = prefix_;
-    while (!end.empty() && static_cast<uint8_t>(end.back()) == 0xff) {
-      end.pop_back();
-    }
-    if (!end.empty()) {
-      end.back() = static_cast<char>(static_cast<uint8_t>(end.back()) + 1);
-    }
-    at_ = end.empty() ? records_.end() : records_.lower_bound(end);
+    at_ = upper_.empty() ? records_.end() : records_.lower_bound(upper_);
     backward();
   }
   void next() override {
@@ -74,7 +69,7 @@ class MemoryCursor final : public store::Cursor {
  private:
   // At the first visible record from here on.
   void forward() {
-    while (at_ != records_.end() && at_->first.starts_with(prefix_)) {
+    while (at_ != records_.end() && (upper_.empty() || at_->first < upper_)) {
       if (take()) {
         return;
       }
@@ -86,7 +81,7 @@ class MemoryCursor final : public store::Cursor {
   void backward() {
     while (at_ != records_.begin()) {
       --at_;
-      if (!at_->first.starts_with(prefix_)) {
+      if (at_->first < lower_) {
         break;
       }
       if (take()) {
@@ -108,7 +103,8 @@ class MemoryCursor final : public store::Cursor {
   SnapshotPtr snapshot_;
   const uint64_t sequence_;
   const MemoryStore::Records& records_;
-  const Bytes prefix_;
+  const Bytes lower_;
+  const Bytes upper_;
   MemoryStore::Records::const_iterator at_;
   bool valid_ = false;
   Bytes value_;
@@ -268,7 +264,14 @@ SnapshotPtr MemoryStore::snapshot() const {
 
 std::unique_ptr<store::Cursor> MemoryStore::cursor(Family family, BytesView prefix,
                                                    const SnapshotPtr& snapshot) const {
-  return std::make_unique<MemoryCursor>(shared_, family, prefix, snapshot);
+  return std::make_unique<MemoryCursor>(shared_, family, Bytes(prefix), store::prefix_end(prefix),
+                                        snapshot);
+}
+
+std::unique_ptr<store::Cursor> MemoryStore::range(Family family, BytesView first, BytesView last,
+                                                  const SnapshotPtr& snapshot) const {
+  return std::make_unique<MemoryCursor>(shared_, family, Bytes(first), Bytes(last) + '\0',
+                                        snapshot);
 }
 
 Status MemoryStore::drop_all(Family family) {

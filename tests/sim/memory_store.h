@@ -36,6 +36,8 @@ class MemoryStore final : public store::Store {
   std::unique_ptr<store::Cursor> cursor(
       store::Family family, BytesView prefix = {},
       const store::SnapshotPtr& snapshot = nullptr) const override;
+  std::unique_ptr<store::Cursor> range(store::Family family, BytesView first, BytesView last,
+                                       const store::SnapshotPtr& snapshot = nullptr) const override;
   Status drop_all(store::Family family) override;
   Status compact(store::Family family) override;
   Status checkpoint(const std::filesystem::path& directory) const override;
