@@ -27,7 +27,7 @@ class Import {
   Import(AddOptions options, CidBuilder cids, std::unique_ptr<Chunker> chunker, PartSource& parts,
          OutputSink& output, Destination& destination, Executor cpu, StopToken stop)
       : options_(std::move(options)),
-        cids_(std::move(cids)),
+        cids_(cids),
         chunker_(std::move(chunker)),
         parts_(parts),
         output_(output),

@@ -1,6 +1,7 @@
 #include "agent/cluster/rebalance.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "agent/cluster/core.h"
@@ -50,7 +51,8 @@ RebalancePlan plan_rebalance(std::vector<PeerLoad> peers, uint64_t pin_bytes) {
     capacity += disk(load);
   }
   for (PeerLoad& load : peers) {
-    load.target = static_cast<uint64_t>(static_cast<double>(total) * disk(load) / capacity + 0.5);
+    load.target =
+        static_cast<uint64_t>(std::llround(static_cast<double>(total) * disk(load) / capacity));
     const uint64_t slack = std::max(kSlackPins, load.target * kSlackPercent / 100);
     if (load.pins > load.target + slack) {
       plan.pins += load.pins - load.target;
@@ -298,6 +300,7 @@ Task<Result<bool>> Orchestrator::rebalance_pass(StopToken stop) {
     moving.swap(run->moving);
   }
   std::vector<Task<Result<bool>>> tasks;
+  tasks.reserve(moving.size());
   for (const auto& [cid, from] : moving) {
     tasks.push_back(finish_move(cid, from, view, stop));
   }

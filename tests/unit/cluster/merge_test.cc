@@ -36,6 +36,7 @@ api::PinInfoShort failed(const PeerId&, const std::string& error) {
 TEST_CASE("sorting keeps everything, in memory and through files") {
   test::FakePeer peer;
   std::vector<api::PinInfo> items;
+  items.reserve(3000);
   for (int i = 0; i < 3000; ++i) {
     items.push_back(info_of(i, 1));
   }

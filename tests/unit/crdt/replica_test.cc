@@ -376,6 +376,7 @@ void random_history(uint64_t seed, int rounds) {
   const auto below = [&](uint64_t n) { return random() % n; };
   ScratchDir dir;
   std::vector<std::unique_ptr<Peer>> peers;
+  peers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     peers.push_back(std::make_unique<Peer>(dir.path() / std::to_string(i)));
   }
@@ -405,6 +406,7 @@ void random_history(uint64_t seed, int rounds) {
           group[op.key] = op;
         }
         std::vector<LocalOp> ops;
+        ops.reserve(group.size());
         for (auto& [key, op] : group) {
           ops.push_back(op);
         }

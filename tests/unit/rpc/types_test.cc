@@ -44,12 +44,12 @@ void check_type(const std::string& type, const Bytes& bytes, const json& expecte
   if (type == "struct{}") {
     check_bytes<rpc::Empty>(bytes);
   } else if (type == "peer.ID") {
-    CHECK(check_bytes<PeerId>(bytes).text() == expected);
+    CHECK(check_bytes<PeerId>(bytes).text() == expected.get<std::string>());
   } else if (type == "[]peer.ID" && !expected.is_null()) {
     const auto peers = check_bytes<std::vector<PeerId>>(bytes);
     REQUIRE(peers.size() == expected.size());
     for (size_t i = 0; i < peers.size(); ++i) {
-      CHECK(peers[i].text() == expected[i]);
+      CHECK(peers[i].text() == expected[i].get<std::string>());
     }
   } else if (type == "[]peer.ID") {
     CHECK(rpc::decode<std::vector<PeerId>>(bytes).value().empty());
