@@ -1,6 +1,6 @@
 """Prints "PASSED FAILED" of a pytest JUnit file. No file, or no tests in it, is one failure.
 
-With a second file, of a run of what failed in the first: what passed there counts as passed, and is named on
+With more files, each of a run of what had failed before: what passed there counts as passed, and is named on
 standard error, because its outcome depends on something.
 """
 import os
@@ -23,10 +23,10 @@ def read(path):
 
 
 passed, failed = read(sys.argv[1])
-if len(sys.argv) > 2:
-    again, still = read(sys.argv[2])
+for path in sys.argv[2:]:
+    again, still = read(path)
     for name in sorted(failed & again):
-        print(f"passed only the second time: {name}", file=sys.stderr)
+        print(f"passed only when run again: {name}", file=sys.stderr)
     passed |= again
     failed = (failed - again) | still
 print(len(passed), len(failed) if passed or failed else 1)
