@@ -56,6 +56,7 @@ web::ApiOptions api_options(const Config& config, const HttpApi& settings, std::
                                     config.resolve(settings.ssl_key_file).string()};
   }
   out.credentials = settings.basic_auth_credentials;
+  out.login_failures_per_minute = config.agent.login_failures_per_minute;
   out.cors = cors_of(settings);
   out.headers = configured_headers(settings);
   if (!settings.http_log_file.empty()) {

@@ -207,10 +207,11 @@ struct Agent {
   std::string folder = "store";       // the database, relative to the configuration folder
   uint64_t memory_budget = 64 << 20;  // bytes, block cache and write buffers together
   int max_api_connections = 12000;
-  Strings bootstrap_dns;            // names whose addresses are all dialled
-  bool dashboard = true;            // GET / of the REST API for browsers
-  std::string log_format = "text";  // or "json"
-  std::string log_level = "info";   // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
+  int login_failures_per_minute = 120;  // of one address at each HTTP API; 0: no limit
+  Strings bootstrap_dns;                // names whose addresses are all dialled
+  bool dashboard = true;                // GET / of the REST API for browsers
+  std::string log_format = "text";      // or "json"
+  std::string log_level = "info";       // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
   Duration repin_grace = std::chrono::minutes(5);
   int repin_rate = 5000;  // pins a second; 0: no limit
   int move_rate = 100;    // as well, of drain and rebalance

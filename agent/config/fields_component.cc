@@ -202,6 +202,16 @@ constexpr Field kAgent[] = {
      .complaint = "agent.max_api_connections is invalid",
      .meaning = "Open connections to each HTTP API; further ones are closed at once.",
      .ours = true},
+    {.key = "login_failures_per_minute",
+     .ref = ICA_REF(agent.login_failures_per_minute),
+     .write = Write::UnlessDefault,
+     .check = Check::NotNegative,
+     .complaint = "agent.login_failures_per_minute is invalid",
+     .meaning =
+         "Wrong passwords or tokens that an address may show to each HTTP API, at once and in a "
+         "minute; then it gets 429 until they have faded. 0: no limit, for an API behind a proxy "
+         "that shows all clients as one address and has a limit of its own.",
+     .ours = true},
     {.key = "bootstrap_dns",
      .ref = ICA_REF(agent.bootstrap_dns),
      .write = Write::UnlessDefault,

@@ -4,6 +4,7 @@
 #include "common/base/trace.h"
 #include "common/http/headers.h"
 #include "common/web/access_log.h"
+#include "common/web/login_limit.h"
 #include "common/web/traced.h"
 #include "common/web/watched_response.h"
 
@@ -65,7 +66,11 @@ Task<bool> ApiRoutes::serve_root(Exchange& exchange) {
 
 struct ApiServer::Impl {
   Impl(asio::io_context& c, ApiOptions o, ApiRoutes& r)
-      : context(c), options(std::move(o)), auth(options.credentials), routes(r) {
+      : context(c),
+        options(std::move(o)),
+        auth(options.credentials),
+        login_limit(options.login_failures_per_minute),
+        routes(r) {
     for (const ApiRoutes::Route& route : routes.routes()) {
       router.add(route.method, route.pattern);
       patterns.emplace_back(route.pattern);
@@ -75,6 +80,7 @@ struct ApiServer::Impl {
   asio::io_context& context;
   const ApiOptions options;
   Authenticator auth;
+  LoginLimit login_limit;
   ApiRoutes& routes;
   Router router;
   std::vector<std::string> patterns;  // by route
@@ -106,10 +112,9 @@ struct ApiServer::Impl {
   Task<void> answer(http::Request& request, http::ResponseWriter& response) {
     const bool open =
         request.method == "OPTIONS" || (request.method == "GET" && request.path == "/health");
-    if (!open) {
-      auto denied = auth.check(request.header("Authorization"), Time::now());
-      if (denied) {
-        co_await refuse(response, std::move(*denied));
+    if (!open && auth.required()) {
+      const bool allowed = co_await admit(request, response);
+      if (!allowed) {
         co_return;
       }
     }
@@ -140,6 +145,39 @@ struct ApiServer::Impl {
       co_return;
     }
     co_await route(request, response, std::move(headers), std::move(*path));
+  }
+
+  // False when the request was answered with a refusal. Requests that show nothing are refused but
+  // not counted: browsers begin like that, and nothing is guessed by them.
+  Task<bool> admit(http::Request& request, http::ResponseWriter& response) {
+    const auto authorization = request.header("Authorization");
+    const auto now = LoginLimit::Moment::clock::now();
+    if (!authorization.empty()) {
+      if (const auto seconds = login_limit.wait(request.remote, now)) {
+        co_await refuse_login(response, *seconds);
+        co_return false;
+      }
+    }
+    auto denied = auth.check(authorization, Time::now());
+    if (!denied) {
+      co_return true;
+    }
+    if (!authorization.empty()) {
+      login_limit.failed(request.remote, now);
+    }
+    co_await refuse(response, std::move(*denied));
+    co_return false;
+  }
+
+  Task<void> refuse_login(http::ResponseWriter& response, int seconds) {
+    http::Headers headers;
+    headers.emplace_back("Content-Type", "application/json");
+    headers.emplace_back("Retry-After", std::to_string(seconds));
+    headers.insert(headers.end(), options.headers.begin(), options.headers.end());
+    std::string body = routes.error_body(
+        429, "too many wrong credentials from this address, wait " + std::to_string(seconds) + "s");
+    const Status sent = co_await response.send(429, std::move(headers), std::move(body));
+    (void)sent;
   }
 
   Task<void> refuse(http::ResponseWriter& response, Authenticator::Denied denied) {

@@ -18,6 +18,8 @@ struct ApiOptions {
   std::vector<Multiaddr> listen;
   http::ServerOptions http;
   std::optional<Credentials> credentials;  // nothing: everybody may
+  // Wrong ones that an address may show, see LoginLimit; 0: no limit.
+  int login_failures_per_minute = 120;
   Cors cors;
   http::Headers headers;   // of every answer of a route
   std::string access_log;  // file; empty: the log, at debug level
