@@ -86,7 +86,7 @@ void StatusWalk::read_rows(const std::vector<api::Pin>& pins) {
   rows_ = tracker_->store_.range(Family::Status, pins.front().cid.bytes(), pins.back().cid.bytes(),
                                  snapshot_);
   rows_->seek_first();
-  ++visited_;
+  visited_ += rows_->valid() ? 1 : 0;
 }
 
 Result<std::optional<Row>> StatusWalk::row_beside(const Cid& cid) {

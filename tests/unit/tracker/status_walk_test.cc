@@ -205,7 +205,7 @@ TEST_CASE("100 errors among a million cost what 100 cost") {
   MESSAGE("walked " << all << " pins, " << static_cast<uint64_t>(static_cast<double>(all) / seconds)
                     << " a second");
   CHECK(all == kPins);
-  CHECK(everything.rows_visited() <= kPins + 3000);  // a step into the rows for each page
+  CHECK(everything.rows_visited() <= kPins + 1000);
   // The one page that a reader holds is all that is held.
   StatusWalk pinned(bench.tracker, bits({TrackerStatus::Pinned}));
   CHECK(pinned.next(10)->size() == 10);
