@@ -1,6 +1,7 @@
 #include <map>
 
 #include "agent/adder/part_source.h"
+#include "common/codec/url_escape.h"
 
 namespace ica::adder {
 namespace {
@@ -26,37 +27,6 @@ std::string lower(std::string_view s) {
   for (char& c : out) {
     if (c >= 'A' && c <= 'Z') {
       c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return out;
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
-
-// Nothing when an escape is broken.
-std::optional<std::string> unescape(std::string_view s, bool plus_is_space) {
-  std::string out;
-  out.reserve(s.size());
-  for (size_t i = 0; i < s.size(); ++i) {
-    if (s[i] == '%') {
-      if (i + 2 >= s.size() || hex_digit(s[i + 1]) < 0 || hex_digit(s[i + 2]) < 0) {
-        return std::nullopt;
-      }
-      out.push_back(static_cast<char>(hex_digit(s[i + 1]) * 16 + hex_digit(s[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(plus_is_space && s[i] == '+' ? ' ' : s[i]);
     }
   }
   return out;
@@ -118,7 +88,7 @@ std::optional<MediaType> parse_media_type(std::string_view text) {
       if (quote == std::string::npos) {
         continue;
       }
-      auto decoded = unescape(std::string_view(value).substr(quote + 2), false);
+      auto decoded = path_unescape(std::string_view(value).substr(quote + 2));
       if (!decoded) {
         continue;
       }
@@ -345,7 +315,7 @@ class Multipart final : public PartSource {
     }
     if (auto parsed = parse_media_type(disposition)) {
       std::string name = std::move(parsed->params["filename"]);
-      if (auto decoded = unescape(name, true)) {
+      if (auto decoded = query_unescape(name)) {
         name = std::move(*decoded);
       }
       part.path = clean_path(name);

@@ -35,6 +35,14 @@ using Ref =
                  Addresses*, AddressArray, StringMap*, std::map<std::string, Strings>*, Credentials,
                  PeerId*, TrustedPeers*, HexSecret, Base64Key, Choice>;
 
+// For std::visit of a Ref: one lambda a form.
+template <typename... F>
+struct Overload : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overload(F...) -> Overload<F...>;
+
 // What a missing key means, as in the reference. Default also holds for an empty or zero value.
 enum class Absent { Default, Zero };
 

@@ -5,13 +5,6 @@
 namespace ica::config {
 namespace {
 
-template <typename... F>
-struct Overload : F... {
-  using F::operator()...;
-};
-template <typename... F>
-Overload(F...) -> Overload<F...>;
-
 // Only reads through the result, so that the tables need one accessor instead of two.
 Ref ref_of(const Field& field, const Config& config) {
   return field.ref(const_cast<Config&>(config));

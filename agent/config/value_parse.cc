@@ -7,13 +7,6 @@
 namespace ica::config {
 namespace {
 
-template <typename... F>
-struct Overload : F... {
-  using F::operator()...;
-};
-template <typename... F>
-Overload(F...) -> Overload<F...>;
-
 std::string_view json_kind(const Json& json) {
   switch (json.type()) {
     case Json::value_t::null:

@@ -2,6 +2,7 @@
 
 #include "agent/ipfs/transport.h"
 #include "common/base/async.h"
+#include "common/codec/url_escape.h"
 
 namespace ica::ipfs {
 
@@ -179,7 +180,7 @@ Task<Result<std::vector<PeerId>>> HttpConnector::swarm_peers(StopToken stop) {
 
 Task<Status> HttpConnector::swarm_connect(Multiaddr address, StopToken stop) {
   auto transport = transport_;
-  const std::string path = "swarm/connect?arg=" + http::percent_encode(address.text());
+  const std::string path = "swarm/connect?arg=" + percent_encode(address.text());
   CO_TRY_VOID(co_await transport->call(Verb::SwarmConnect, path,
                                        transport->options().request_timeout, kMaxSmallBody, stop));
   co_return Status();
@@ -187,7 +188,7 @@ Task<Status> HttpConnector::swarm_connect(Multiaddr address, StopToken stop) {
 
 Task<Result<Cid>> HttpConnector::resolve(std::string path, StopToken stop) {
   auto transport = transport_;
-  const std::string call = "resolve?arg=" + http::percent_encode(path);
+  const std::string call = "resolve?arg=" + percent_encode(path);
   CO_TRY(const Bytes body,
          co_await transport->call(Verb::Resolve, call, transport->options().request_timeout,
                                   kMaxSmallBody, stop));

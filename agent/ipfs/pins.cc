@@ -5,6 +5,7 @@
 #include "agent/ipfs/watchdog.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/codec/url_escape.h"
 
 namespace ica::ipfs {
 
@@ -55,7 +56,7 @@ bool satisfies(PinKind kind, int max_depth) {
 Task<void> connect_origins(std::shared_ptr<Transport> transport, std::vector<Multiaddr> origins,
                            StopToken stop) {
   for (const Multiaddr& origin : origins) {
-    const std::string path = "swarm/connect?arg=" + http::percent_encode(origin.text());
+    const std::string path = "swarm/connect?arg=" + percent_encode(origin.text());
     auto answer = co_await transport->call(Verb::SwarmConnect, path,
                                            transport->options().pin_timeout, kMaxSmallBody, stop);
     if (!answer) {

@@ -4,6 +4,7 @@
 #include "agent/ipfs/kubo_json.h"
 #include "agent/proxy/handlers.h"
 #include "common/base/log.h"
+#include "common/codec/url_escape.h"
 
 namespace ica::proxy {
 namespace {
@@ -168,7 +169,7 @@ std::string with_value(const http::Query& query, std::string_view key, std::stri
   std::string out;
   for (const auto& [name, text] : pairs) {
     out += out.empty() ? "" : "&";
-    out += http::percent_encode(name) + "=" + http::percent_encode(text);
+    out += percent_encode(name) + "=" + percent_encode(text);
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include "agent/proxy/calls.h"
 #include "agent/proxy/handlers.h"
 #include "common/base/log.h"
+#include "common/codec/url_escape.h"
 #include "common/web/access_log.h"
 #include "common/web/api_server.h"
 #include "common/web/watched_response.h"
@@ -44,7 +45,7 @@ struct IpfsProxy::Impl {
   }
 
   Task<void> answer(http::Request& request, http::ResponseWriter& response) {
-    const auto path = http::path_unescape(request.path);
+    const auto path = path_unescape(request.path);
     Route route = path ? route_of(request.method, *path) : Route();
     http::Query query(request.query);
     const bool puts = route.call == Call::BlockPut || route.call == Call::DagPut;

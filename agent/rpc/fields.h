@@ -1,149 +1,247 @@
 #pragma once
 
-// How the parts of the wire types are read and written; for the .cc files of agent/rpc only.
+// How the wire types are read and written; for the .cc files of agent/rpc only. A struct is
+// described once, by a `describe(value, field)` that names its fields in the reference's order, and
+// FieldWriter and FieldReader are the two things that `field` can be.
+#include <concepts>
 #include <limits>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "agent/rpc/types.h"
 
 namespace ica::rpc {
 
-template <typename T>
-T read_bytes_as(MsgpackReader& in) {
-  const BytesView bytes = in.raw();
-  if (bytes.empty()) {
-    return T();
+// V is T or const T: what `describe` takes.
+template <typename V, typename T>
+concept Is = std::same_as<std::remove_const_t<V>, T>;
+
+// ---- what the fields are made of, beside the types of types.h
+
+void write(Bytes& out, const Multiaddr& value);
+void write(Bytes& out, const Time& value);
+void write(Bytes& out, const std::string& value);
+void write(Bytes& out, api::PinMode value);
+void write(Bytes& out, api::PinType value);
+void write(Bytes& out, api::TrackerStatus value);
+void write(Bytes& out, const api::PinInfoShort& value);
+void write(Bytes& out, const api::RepoGcKey& value);
+
+void read(MsgpackReader& in, Multiaddr& value);
+void read(MsgpackReader& in, Time& value);
+void read(MsgpackReader& in, std::string& value);
+void read(MsgpackReader& in, api::PinMode& value);
+void read(MsgpackReader& in, api::PinType& value);
+void read(MsgpackReader& in, api::TrackerStatus& value);
+void read(MsgpackReader& in, api::PinInfoShort& value);
+void read(MsgpackReader& in, api::RepoGcKey& value);
+
+template <std::integral T>
+void write(Bytes& out, T value) {
+  MsgpackWriter writer(out);
+  if constexpr (std::same_as<T, bool>) {
+    writer.boolean(value);
+  } else if constexpr (std::is_signed_v<T>) {
+    writer.integer(value);
+  } else {
+    writer.unsigned_integer(value);
   }
-  auto value = T::from_bytes(bytes);
-  if (!value) {
-    in.mark_damaged();
-    return T();
-  }
-  return std::move(*value);
 }
 
-// Elements of a list are never empty, so a list needs no more memory than a small multiple of its
-// bytes.
-template <typename T>
-std::vector<T> read_list(MsgpackReader& in) {
-  std::vector<T> out;
-  for (size_t n = in.array(); n > 0 && in.ok(); --n) {
-    T item = read_bytes_as<T>(in);
-    if (item.bytes().empty()) {
+template <std::integral T>
+void read(MsgpackReader& in, T& value) {
+  if constexpr (std::same_as<T, bool>) {
+    value = in.boolean();
+  } else if constexpr (std::is_signed_v<T>) {
+    const int64_t number = in.integer();
+    if (number < std::numeric_limits<T>::min() || number > std::numeric_limits<T>::max()) {
       in.mark_damaged();
     } else {
-      out.push_back(std::move(item));
+      value = static_cast<T>(number);
     }
+  } else {
+    static_assert(sizeof(T) == sizeof(uint64_t));
+    value = in.unsigned_integer();
   }
-  return out;
 }
+
+// What is left out of a struct, and no element of a list.
+template <typename T>
+bool is_empty(const T& value) {
+  if constexpr (requires { value.bytes(); }) {
+    return value.bytes().empty();
+  } else if constexpr (requires { value.empty(); }) {
+    return value.empty();
+  } else if constexpr (requires { value.is_zero(); }) {
+    return value.is_zero();
+  } else {
+    return value == T();
+  }
+}
+template <typename T>
+bool is_empty(const api::NullableList<T>& value) {
+  return !value.present && value.items.empty();
+}
+bool is_empty(const api::IpfsId& value);
+bool is_empty(const api::RepoGcKey& value);
 
 template <typename T>
-api::NullableList<T> read_nullable_list(MsgpackReader& in) {
-  const bool present = !in.next_is_nil();
-  return {read_list<T>(in), present};
-}
-
-inline int read_int(MsgpackReader& in) {
-  const int64_t value = in.integer();
-  if (value < std::numeric_limits<int>::min() || value > std::numeric_limits<int>::max()) {
-    in.mark_damaged();
-    return 0;
-  }
-  return static_cast<int>(value);
-}
-
-inline std::string read_text(MsgpackReader& in) {
-  return std::string(in.raw());
-}
-
-inline std::map<std::string, std::string> read_text_map(MsgpackReader& in) {
-  std::map<std::string, std::string> out;
-  for (size_t n = in.map(); n > 0 && in.ok(); --n) {
-    std::string key = read_text(in);
-    out[std::move(key)] = read_text(in);
-  }
-  return out;
-}
-
-template <typename T>
-void write_list(MsgpackWriter& out, const std::vector<T>& items) {
-  out.array(items.size());
+void write(Bytes& out, const std::vector<T>& items) {
+  MsgpackWriter(out).array(items.size());
   for (const T& item : items) {
-    out.raw(item.bytes());
+    write(out, item);
   }
 }
 
-inline void write_text_map(MsgpackWriter& out, const std::map<std::string, std::string>& map) {
-  out.map(map.size());
-  for (const auto& [key, value] : map) {
-    out.raw(key);
-    out.raw(value);
-  }
-}
-
-// A struct that leaves out what is empty. `value_of` gives the field whose value is written next.
-class Fields {
- public:
-  explicit Fields(Bytes& out) : fields_(out) {}
-
-  MsgpackWriter& key(std::string_view name) { return fields_.key(name); }
-
-  void text(std::string_view name, BytesView value) {
-    if (!value.empty()) {
-      key(name).raw(value);
-    }
-  }
-  void integer(std::string_view name, int64_t value) {
-    if (value != 0) {
-      key(name).integer(value);
-    }
-  }
-  void unsigned_integer(std::string_view name, uint64_t value) {
-    if (value != 0) {
-      key(name).unsigned_integer(value);
-    }
-  }
-  void boolean(std::string_view name, bool value) {
-    if (value) {
-      key(name).boolean(value);
-    }
-  }
-  void time(std::string_view name, const Time& value) {
-    if (!value.is_zero()) {
-      key(name).time(value);
-    }
-  }
-  template <typename T>
-  void list(std::string_view name, const api::NullableList<T>& value) {
-    if (value.present || !value.items.empty()) {
-      write_list(key(name), value.items);
-    }
-  }
-  template <typename T>
-  void list(std::string_view name, const std::vector<T>& value) {
-    if (!value.empty()) {
-      write_list(key(name), value);
-    }
-  }
-  void text_map(std::string_view name, const std::map<std::string, std::string>& value) {
-    if (!value.empty()) {
-      write_text_map(key(name), value);
-    }
-  }
-  // Always there; nil when undefined.
-  void cid(std::string_view name, const Cid& value) {
-    if (value.defined()) {
-      key(name).raw(value.bytes());
+// Elements are never empty, so a list needs no more memory than a small multiple of its bytes.
+template <typename T>
+void read(MsgpackReader& in, std::vector<T>& items) {
+  items.clear();
+  for (size_t n = in.array(); n > 0 && in.ok(); --n) {
+    T item{};
+    read(in, item);
+    if (is_empty(item)) {
+      in.mark_damaged();
     } else {
-      key(name).nil();
+      items.push_back(std::move(item));
+    }
+  }
+}
+
+template <typename T>
+void write(Bytes& out, const api::NullableList<T>& value) {
+  write(out, value.items);
+}
+
+template <typename T>
+void read(MsgpackReader& in, api::NullableList<T>& value) {
+  value.present = !in.next_is_nil();
+  read(in, value.items);
+}
+
+template <typename T>
+void write(Bytes& out, const std::map<std::string, T>& map) {
+  MsgpackWriter(out).map(map.size());
+  for (const auto& [key, value] : map) {
+    write(out, key);
+    write(out, value);
+  }
+}
+
+template <typename T>
+void read(MsgpackReader& in, std::map<std::string, T>& map) {
+  for (size_t n = in.map(); n > 0 && in.ok(); --n) {
+    std::string key;
+    read(in, key);
+    read(in, map[std::move(key)]);
+  }
+}
+
+// ---- structs
+
+class FieldWriter {
+ public:
+  explicit FieldWriter(Bytes& out) : out_(out), fields_(out) {}
+
+  // Left out when empty.
+  template <typename T>
+  void operator()(std::string_view name, const T& value) {
+    if (!is_empty(value)) {
+      always(name, value);
+    }
+  }
+  // The same for a map whose absence a struct tells from an empty one; both are left out.
+  template <typename T>
+  void operator()(std::string_view name, const T& value, const bool& /*present*/) {
+    (*this)(name, value);
+  }
+  template <typename T>
+  void always(std::string_view name, const T& value) {
+    fields_.key(name);
+    write(out_, value);
+  }
+  // Always there; nil when empty.
+  template <typename T>
+  void or_nil(std::string_view name, const T& value) {
+    if (is_empty(value)) {
+      fields_.key(name).nil();
+    } else {
+      always(name, value);
     }
   }
 
  private:
+  Bytes& out_;
   MsgpackStruct fields_;
 };
+
+// Reads the value that comes next into the field at `index`.
+class FieldReader {
+ public:
+  FieldReader(MsgpackReader& in, size_t index) : in_(in), index_(index) {}
+
+  template <typename T>
+  void operator()(std::string_view, T& value) {
+    if (at_++ == index_) {
+      read(in_, value);
+    }
+  }
+  template <typename T>
+  void operator()(std::string_view, T& value, bool& present) {
+    if (at_++ == index_) {
+      present = !in_.next_is_nil();
+      read(in_, value);
+    }
+  }
+  template <typename T>
+  void always(std::string_view name, T& value) {
+    (*this)(name, value);
+  }
+  template <typename T>
+  void or_nil(std::string_view name, T& value) {
+    (*this)(name, value);
+  }
+
+ private:
+  MsgpackReader& in_;
+  const size_t index_;
+  size_t at_ = 0;
+};
+
+class FieldNames {
+ public:
+  template <typename... Rest>
+  void operator()(std::string_view name, const Rest&...) {
+    names.push_back(name);
+  }
+  void always(std::string_view name, const auto&) { names.push_back(name); }
+  void or_nil(std::string_view name, const auto&) { names.push_back(name); }
+
+  std::vector<std::string_view> names;
+};
+
+template <typename T>
+void write_struct(Bytes& out, const T& value) {
+  FieldWriter field(out);
+  describe(value, field);
+}
+
+// Fields that are left out keep the value they have.
+template <typename T>
+void read_struct(MsgpackReader& in, T& value) {
+  static const std::vector<std::string_view> names = [] {
+    FieldNames field;
+    const T none{};
+    describe(none, field);
+    return std::move(field.names);
+  }();
+  MsgpackFields fields(in, names);
+  while (fields.next()) {
+    FieldReader field(in, fields.index());
+    describe(value, field);
+  }
+}
 
 }  // namespace ica::rpc

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "common/codec/url_escape.h"
 #include "common/http/url.h"
 
 namespace ica::telemetry {
@@ -38,7 +39,7 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_pairs(const std::
     if (equals == std::string_view::npos || key.empty()) {
       return fail(Code::InvalidArgument, "{}: \"{}\" is not key=value", name, entry);
     }
-    auto value = http::path_unescape(trim(entry.substr(equals + 1)));
+    auto value = path_unescape(trim(entry.substr(equals + 1)));
     if (!value) {
       return fail(Code::InvalidArgument, "{}: bad percent-encoding in \"{}\"", name, entry);
     }

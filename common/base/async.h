@@ -12,7 +12,7 @@ namespace ica {
 // Continues the calling coroutine on `executor`; what follows runs there.
 inline Task<void> resume_on(Executor executor) {
   // Bound to it: what is posted alone would be dispatched back to the coroutine's own executor.
-  co_await asio::post(asio::bind_executor(std::move(executor), asio::use_awaitable));
+  co_await asio::post(asio::bind_executor(executor, asio::use_awaitable));
 }
 
 // Suspends for `duration`, or until `stop` is requested. Ok after the full time, Cancelled

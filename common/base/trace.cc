@@ -77,9 +77,6 @@ class TracedExecutor {
   friend bool operator==(const TracedExecutor& a, const TracedExecutor& b) noexcept {
     return a.context_ == b.context_ && a.inner_ == b.inner_;
   }
-  friend bool operator!=(const TracedExecutor& a, const TracedExecutor& b) noexcept {
-    return !(a == b);
-  }
 
  private:
   template <typename Function>

@@ -85,7 +85,4 @@ class Client {
   std::shared_ptr<Impl> impl_;
 };
 
-// Percent-encodes everything but unreserved characters (as Go's url.QueryEscape, space as %20).
-std::string percent_encode(std::string_view text);
-
 }  // namespace ica::http

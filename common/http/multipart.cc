@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "common/codec/url_escape.h"
 #include "common/http/headers.h"
 
 namespace ica::http {

@@ -2,6 +2,7 @@
 
 #include <boost/beast/http/basic_parser.hpp>
 
+#include "common/codec/url_escape.h"
 #include "common/http/headers.h"
 #include "common/http/url.h"
 

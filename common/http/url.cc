@@ -2,82 +2,9 @@
 
 #include <algorithm>
 
-#include "common/http/client.h"  // percent_encode
+#include "common/codec/url_escape.h"
 
 namespace ica::http {
-
-namespace {
-
-constexpr char kHex[] = "0123456789ABCDEF";
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
-
-std::optional<std::string> unescape(std::string_view text, bool plus_is_space) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '%') {
-      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-      if (high < 0 || low < 0) {
-        return std::nullopt;
-      }
-      out += static_cast<char>(high * 16 + low);
-      i += 2;
-    } else {
-      out += c == '+' && plus_is_space ? ' ' : c;
-    }
-  }
-  return out;
-}
-
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.' || c == '~';
-}
-
-std::string escape(std::string_view text, std::string_view also_plain) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (is_unreserved(c) || also_plain.find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[static_cast<uint8_t>(c) >> 4];
-      out += kHex[static_cast<uint8_t>(c) & 15];
-    }
-  }
-  return out;
-}
-
-}  // namespace
-
-std::optional<std::string> query_unescape(std::string_view text) {
-  return unescape(text, true);
-}
-std::optional<std::string> path_unescape(std::string_view text) {
-  return unescape(text, false);
-}
-
-std::string percent_encode(std::string_view text) {
-  return escape(text, {});
-}
-std::string escape_path(std::string_view path) {
-  return escape(path, "$&+,/:;=@");
-}
 
 Query::Query(std::string_view encoded) {
   while (!encoded.empty()) {

@@ -8,11 +8,6 @@
 
 namespace ica::http {
 
-// Undo percent-encoding as Go's url.QueryUnescape ('+' is a space) and url.PathUnescape do. Nothing
-// for a '%' that two hexadecimal digits do not follow.
-std::optional<std::string> query_unescape(std::string_view text);
-std::optional<std::string> path_unescape(std::string_view text);
-
 // A query string read as Go's net/url reads it: pairs with a bad escape or a semicolon are dropped
 // silently. Thread-safety: a value.
 class Query {
@@ -34,9 +29,5 @@ class Query {
 // The path as Go's path.Clean leaves it, with a slash in front and a slash at the end kept. A
 // request whose path differs from its clean one gets a redirect in the reference.
 std::string clean_path(std::string_view path);
-
-// Percent-encodes what Go's url.URL.EscapedPath would in a path: everything but unreserved
-// characters and $&+,/:;=@.
-std::string escape_path(std::string_view path);
 
 }  // namespace ica::http

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/base/trace.h"
+#include "common/codec/url_escape.h"
 #include "common/http/headers.h"
 #include "common/web/access_log.h"
 #include "common/web/login_limit.h"
@@ -92,7 +93,7 @@ struct ApiServer::Impl {
     if (!trace::enabled()) {
       return logged(request, response);
     }
-    const auto path = http::path_unescape(request.path).value_or("");
+    const auto path = path_unescape(request.path).value_or("");
     const auto match = router.match(request.method, path);
     const bool found = match.outcome == Router::Outcome::Found;
     return serve_traced([this](http::Request& q, http::ResponseWriter& r) { return logged(q, r); },
@@ -125,7 +126,7 @@ struct ApiServer::Impl {
       co_return;
     }
     http::Headers headers = options.cors.response_headers(request);
-    auto path = http::path_unescape(request.path);
+    auto path = path_unescape(request.path);
     if (!path) {
       http::Headers plain;
       plain.emplace_back("Content-Type", "text/plain; charset=utf-8");
@@ -139,7 +140,7 @@ struct ApiServer::Impl {
       co_return;
     }
     if (std::string clean = http::clean_path(*path); clean != *path) {
-      headers.emplace_back("Location", with_query(http::escape_path(clean), request));
+      headers.emplace_back("Location", with_query(escape_path(clean), request));
       const Status sent = co_await response.send(301, std::move(headers), Bytes());
       (void)sent;
       co_return;
@@ -208,7 +209,7 @@ struct ApiServer::Impl {
       }
     }
     path.pop_back();
-    const std::string target = with_query(path.empty() ? "/" : http::escape_path(path), request);
+    const std::string target = with_query(path.empty() ? "/" : escape_path(path), request);
     headers.emplace_back("Location", target);
     std::string body;
     if (request.method == "GET" || request.method == "HEAD") {

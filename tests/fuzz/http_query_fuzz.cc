@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "common/http/client.h"
+#include "common/codec/url_escape.h"
 #include "common/http/headers.h"
 #include "common/http/url.h"
 
+using namespace ica;
 using namespace ica::http;
 
 namespace {

@@ -14,7 +14,7 @@
 #include "tests/sim/go_peers.h"
 #include "tests/sim/memory_store.h"
 #include "tests/sim/values.h"
-#include "tests/unit/store/scratch.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::sim {
 namespace {

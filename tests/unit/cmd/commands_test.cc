@@ -22,7 +22,7 @@ constexpr const char* kPeer = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUK
 }  // namespace
 
 TEST_CASE("init: writes three files and says so in the reference's words") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = (temporary.path() / "new").string();
   const auto made = run({"-c", folder, "init"});
   CHECK(made.code == 0);
@@ -41,7 +41,7 @@ TEST_CASE("init: writes three files and says so in the reference's words") {
 }
 
 TEST_CASE("init: does not overwrite without a yes, and keeps the identity with it") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = temporary.path().string();
   REQUIRE(run({"-c", folder, "init"}).code == 0);
   const std::string service = text_of(folder + "/service.json");
@@ -61,7 +61,7 @@ TEST_CASE("init: does not overwrite without a yes, and keeps the identity with i
 }
 
 TEST_CASE("init: peers, random ports, own secret") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = temporary.path().string();
   const std::string one = std::string("/ip4/1.2.3.4/tcp/9096/p2p/") + kPeer;
   const std::string two = std::string("/dns4/b.example/tcp/9096/p2p/") + kPeer;
@@ -81,7 +81,7 @@ TEST_CASE("init: peers, random ports, own secret") {
 }
 
 TEST_CASE("init: refusals") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = (temporary.path() / "x").string();
   const auto refusal = [&](std::vector<std::string> args) {
     args.insert(args.begin(), {"-c", folder, "init"});
@@ -101,7 +101,7 @@ TEST_CASE("init: refusals") {
 }
 
 TEST_CASE("init: an invalid variable stops it in the reference's words") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = (temporary.path() / "x").string();
   setenv("CLUSTER_LEAVEONSHUTDOWN", "x", 1);
   const auto outcome = run({"-c", folder, "init"});
@@ -114,7 +114,7 @@ TEST_CASE("init: an invalid variable stops it in the reference's words") {
 }
 
 TEST_CASE("config show: the file, or what is in force; never a secret") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = temporary.path().string();
   REQUIRE(run({"-c", folder, "init"}).code == 0);
   setenv("CLUSTER_PEERNAME", "from-the-environment", 1);
@@ -128,7 +128,7 @@ TEST_CASE("config show: the file, or what is in force; never a secret") {
 }
 
 TEST_CASE("config check: says what is wrong") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = temporary.path().string();
   auto outcome = run({"-c", folder, "config", "check"});
   CHECK(outcome.code == 1);
@@ -165,7 +165,7 @@ TEST_CASE("program: help, versions and wrong lines") {
 }
 
 TEST_CASE("health: nobody there is no") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string folder = temporary.path().string();
   setenv("CLUSTER_METRICS_PROMETHEUSENDPOINT", "/ip4/127.0.0.1/tcp/1", 1);
   REQUIRE(run({"-c", folder, "init"}).code == 0);
@@ -176,7 +176,7 @@ TEST_CASE("health: nobody there is no") {
 }
 
 TEST_CASE("identity derive: the same seed, salt and ordinal give the same identity") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string seed = (temporary.path() / "seed").string();
   REQUIRE(write_file(seed, std::string(64, 'a') + "\n", 0600));
   const auto three =
@@ -199,7 +199,7 @@ TEST_CASE("identity derive: the same seed, salt and ordinal give the same identi
 }
 
 TEST_CASE("identity derive: wrong use") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   const std::string seed = (temporary.path() / "seed").string();
   CHECK(run({"identity", "derive"}).code == 2);
   CHECK(run({"identity", "derive", "--seed-file", seed}).code == 1);

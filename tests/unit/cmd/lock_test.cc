@@ -10,7 +10,7 @@ using namespace ica::cmd;
 using namespace ica::cmd::test;
 
 TEST_CASE("folder lock: a second process is kept out, with a sentence") {
-  const TemporaryFolder folder;
+  const ScratchDir folder;
   auto lock = FolderLock::take(folder.path(), "ipfs-cluster-agent");
   REQUIRE(lock);
   int ends[2];

@@ -10,26 +10,11 @@
 
 #include "agent/cmd/program.h"
 #include "common/base/file.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::cmd::test {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "ica-test-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using ica::test::ScratchDir;
 
 struct Outcome {
   int code = -1;
@@ -39,7 +24,7 @@ struct Outcome {
 
 // Runs the program in this process with its three standard streams on files.
 inline Outcome run(std::vector<std::string> args, const std::string& input = {}) {
-  const TemporaryFolder folder;
+  const ScratchDir folder;
   const auto file = [&](const char* name) { return (folder.path() / name).string(); };
   (void)write_file(file("in"), input, 0600);
   std::fflush(nullptr);

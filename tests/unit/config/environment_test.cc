@@ -107,7 +107,7 @@ TEST_CASE("environment: empty text and zero keep what the reference keeps") {
 }
 
 TEST_CASE("environment: secrets from files") {
-  const TemporaryFolder folder;
+  const ScratchDir folder;
   const auto secret = folder.path() / "secret";
   const auto users = folder.path() / "users";
   REQUIRE(write_file(secret, std::string(64, 'a') + "\n", 0600));

@@ -54,7 +54,7 @@ TEST_CASE("identity: refusals have the reference's words") {
 }
 
 TEST_CASE("identity: the environment goes before the file") {
-  const TemporaryFolder folder;
+  const ScratchDir folder;
   REQUIRE(save_identity(folder.path(), Identity::generate()));
   struct stat info {};
   REQUIRE(stat((folder.path() / "identity.json").c_str(), &info) == 0);
@@ -79,7 +79,7 @@ TEST_CASE("identity: the environment goes before the file") {
 }
 
 TEST_CASE("identity: old folders keep it in service.json; it moves to its own file") {
-  const TemporaryFolder folder;
+  const ScratchDir folder;
   REQUIRE(write_file(
       folder.path() / "service.json",
       std::string(R"({"cluster": {"id": ")") + kId + R"(", "private_key": ")" + kKey + "\"}}",
@@ -95,7 +95,7 @@ TEST_CASE("identity: old folders keep it in service.json; it moves to its own fi
 }
 
 TEST_CASE("identity: a folder without one says what to do") {
-  const TemporaryFolder folder;
+  const ScratchDir folder;
   REQUIRE(write_file(folder.path() / "service.json", R"({"cluster": {}})", 0600));
   std::string notice;
   const auto identity = load_identity(folder.path(), {}, notice);

@@ -203,7 +203,7 @@ TEST_CASE("service.json: display shows every key and masks secrets") {
 }
 
 TEST_CASE("service.json: saved for the owner only, and loaded with the environment over it") {
-  const TemporaryFolder temporary;
+  const ScratchDir temporary;
   Config config = vector_config();
   config.folder = temporary.path() / "new" / "folder";
   REQUIRE(save_config(config));

@@ -7,6 +7,7 @@
 
 #include "agent/config/service_json.h"
 #include "common/base/file.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::config::test {
 
@@ -40,22 +41,6 @@ inline Config vector_config() {
   return config;
 }
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "ica-test-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using ica::test::ScratchDir;
 
 }  // namespace ica::config::test

@@ -10,7 +10,7 @@
 #include "agent/crdt/records.h"
 #include "agent/crdt/replica.h"
 #include "common/codec/multibase.h"
-#include "tests/unit/store/scratch.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::crdt::test {
 

@@ -2,6 +2,7 @@
 
 // Servers on loopback and blocking clients for the tests of common/http.
 #include <arpa/inet.h>
+#include <boost/asio/use_future.hpp>
 #include <chrono>
 #include <future>
 #include <netinet/in.h>

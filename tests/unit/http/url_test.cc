@@ -2,8 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include "common/http/client.h"
+#include "common/codec/url_escape.h"
 
+using namespace ica;
 using namespace ica::http;
 
 TEST_CASE("query: as Go's url.ParseQuery") {

@@ -220,7 +220,7 @@ TEST_CASE("connections in all are limited, and trimmed but for protected peers")
   auto options = HostWorld::options(1);
   SUBCASE("refused above the limit") {
     options.max_connections = 2;
-    Host& a = world.add(std::move(options));
+    Host& a = world.add(options);
     for (int i = 2; i < 6; ++i) {
       Host& other = world.add(i);
       world.introduce(other, a);

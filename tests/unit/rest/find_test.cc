@@ -4,7 +4,7 @@
 
 #include "agent/cluster/event_log.h"
 #include "tests/unit/cluster/fakes.h"
-#include "tests/unit/store/scratch.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::rest {
 namespace {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "agent/store/store.h"
-#include "tests/unit/store/scratch.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::store {
 namespace {

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <random>
 
-#include "tests/unit/store/scratch.h"
+#include "tests/unit/scratch_dir.h"
 
 namespace ica::store {
 namespace {

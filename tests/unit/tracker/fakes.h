@@ -9,7 +9,7 @@
 #include "agent/tracker/pin_tracker.h"
 #include "agent/tracker/status_walk.h"
 #include "common/base/async.h"
-#include "tests/unit/store/scratch.h"
+#include "tests/unit/scratch_dir.h"
 
 // What the tracker's tests have in common: a Kubo in memory that can misbehave, a pinset that is
 // only a map, and a bench that drives both with a clock turned by hand.
