@@ -64,12 +64,12 @@ struct Bitswap::Impl : std::enable_shared_from_this<Impl> {
     std::vector<std::pair<Cid, Bytes>> blocks;
   };
 
-  Impl(Network& n, BlockReader r, const Executor& network_, Executor disk_, Options o)
+  Impl(Network& n, BlockReader r, const Executor& net, Executor disk_executor, Options o)
       : network(n),
         reader(std::move(r)),
-        disk(std::move(disk_)),
+        disk(std::move(disk_executor)),
         options(o),
-        strand(asio::make_strand(network_)) {}
+        strand(asio::make_strand(net)) {}
 
   Network& network;
   const BlockReader reader;

@@ -53,7 +53,7 @@ std::string describe(const std::string& body, std::string_view boundary, size_t 
 
 // The same whatever the cuts are.
 std::string parts_of(const std::string& body, std::string_view boundary = "b") {
-  const std::string expected = describe(body, boundary, body.size() + 1);
+  std::string expected = describe(body, boundary, body.size() + 1);
   for (size_t step = 1; step <= std::min<size_t>(body.size(), 70); ++step) {
     const std::string got = describe(body, boundary, step);
     if (got != expected) {
