@@ -177,8 +177,8 @@ Layout make_layout(size_t memory_budget) {
   db.max_total_wal_size = std::max<size_t>(budget / 4, 4 * kMiB);
   // A start must not write tables; the log stays until the memory fills in the ordinary way.
   db.avoid_flush_during_recovery = true;
-  // Ends at the first record that the last power loss left half-written; nothing that was synced is
-  // behind it.
+  // Ends at the first record that the last power loss left half-written. That nothing which was
+  // synced is behind it is what SyncedMark is for.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.bytes_per_sync = kMiB;
   db.info_log = std::make_shared<LogBridge>();

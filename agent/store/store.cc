@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/store/database.h"
+#include "agent/store/synced_mark.h"
 #include "common/base/log.h"
 
 namespace ica::store {
@@ -192,7 +193,8 @@ class RocksStore final : public Store {
       : options_(options), database_(std::move(database)) {}
   ~RocksStore() override;
 
-  Status check_format();
+  // Refuses a folder that is not as it was left, and leaves it so.
+  Status check();
   Result<std::optional<Bytes>> get(Family family, BytesView key,
                                    const SnapshotPtr& snapshot) const override;
   std::vector<Result<std::optional<Bytes>>> multi_get(Family family, const std::vector<Bytes>& keys,
@@ -210,6 +212,8 @@ class RocksStore final : public Store {
   Stats stats() const override;
 
  private:
+  Status check_format();
+  Status check_synced();
   rocksdb::DB& db() const { return *database_->db; }
   rocksdb::ColumnFamilyHandle* handle(Family f) const { return database_->handle(f); }
   Error error(const rocksdb::Status& status, std::string_view what) const {
@@ -218,11 +222,21 @@ class RocksStore final : public Store {
 
   const Options options_;
   const DatabasePtr database_;
+  bool usable_ = false;
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> synced_commits_{0};
   std::atomic<uint64_t> sync_nanoseconds_{0};
   std::atomic<bool> broken_{false};  // the last write failed
+  std::mutex writing_;
+  SyncedMark synced_;  // under writing_
 };
+
+Status RocksStore::check() {
+  TRY_VOID(check_synced());
+  TRY_VOID(check_format());
+  usable_ = true;
+  return {};
+}
 
 // Reads or writes the version of the layout.
 Status RocksStore::check_format() {
@@ -251,9 +265,34 @@ Status RocksStore::check_format() {
   return {};
 }
 
+// Nothing that was acknowledged may be missing.
+Status RocksStore::check_synced() {
+  const uint64_t synced = SyncedMark::read(options_.path);
+  const uint64_t found = db().GetLatestSequenceNumber();
+  if (found < synced) {
+    Error lost(
+        Code::Corrupt,
+        fmt::format("the data folder {} has lost changes that were written and acknowledged: its "
+                    "log is damaged or cut short (it ends at record {} of {}); restore the folder "
+                    "from a backup, or move it away and let this peer sync again from the others. "
+                    "'state export' still reads what is left; without the file {} the peer goes "
+                    "on with that",
+                    options_.path.string(), found, synced, SyncedMark::kFile));
+    if (!options_.read_only) {
+      return fail(std::move(lost));
+    }
+    log_warn("store", "{}", lost.message());
+  }
+  if (!options_.read_only) {
+    synced_.open(options_.path, found);
+  }
+  return {};
+}
+
 RocksStore::~RocksStore() {
   // Little in memory is cheaper to replay at the next start than to write as many small tables now.
-  if (!options_.read_only && database_->layout.write_buffers->memory_usage() > (4U << 20)) {
+  if (usable_ && !options_.read_only &&
+      database_->layout.write_buffers->memory_usage() > (4U << 20)) {
     flush()
         .map_error([](const Error& e) {
           log_warn("store", "not flushed at close, the log has it: {}", e.message());
@@ -330,9 +369,12 @@ Status RocksStore::commit(Batch batch, Sync sync) {
   if (status.ok()) {
     rocksdb::WriteOptions options;
     options.sync = sync == Sync::Yes;
+    // One at a time: the sequence number is then that of these changes, or of older ones.
+    const std::lock_guard lock(writing_);
     const auto start = std::chrono::steady_clock::now();
     status = db().Write(options, &writes);
-    if (options.sync) {
+    if (options.sync && status.ok()) {
+      synced_.set(db().GetLatestSequenceNumber());
       const auto took = std::chrono::steady_clock::now() - start;
       synced_commits_.fetch_add(1, std::memory_order_relaxed);
       sync_nanoseconds_.fetch_add(static_cast<uint64_t>(std::chrono::nanoseconds(took).count()),
@@ -480,7 +522,7 @@ Result<std::unique_ptr<Store>> Store::open(const Options& options) {
   std::copy(handles.begin(), handles.end(), database->handles.begin());
 
   auto store = std::make_unique<RocksStore>(options, std::move(database));
-  TRY_VOID(store->check_format());
+  TRY_VOID(store->check());
   return std::unique_ptr<Store>(std::move(store));
 }
 
@@ -498,6 +540,7 @@ Status salvage(const fs::path& path) {
   if (!status.ok()) {
     return fail(error_from(status, "repairing", path));
   }
+  SyncedMark::remove(path);  // it counted what is not all there any more
   return {};
 }
 
