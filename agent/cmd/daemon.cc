@@ -114,6 +114,7 @@ Status Daemon::Parts::start_cluster() {
                                     .replica = *state.replica,
                                     .pinset = *state.pinset,
                                     .connector = *state.connector,
+                                    .tracker = *state.tracker,
                                     .monitor = monitor,
                                     .trust = trust}));
   cluster::Parts parts{.self = identity.id,

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <set>
+#include <map>
 
 #include "agent/cmd/crdt_topic.h"
+#include "agent/cmd/kubo_swarm.h"
 #include "agent/cmd/metric_topic.h"
 #include "agent/cmd/pinset_protocol.h"
 #include "agent/rpc/remote_peers.h"
@@ -115,11 +116,16 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
                sync_options(needs.config.crdt), random_u64()),
         pinset_protocol(host, needs.replica, needs.runtime.disk()),
         metrics(needs.config, needs.identity.id, needs.monitor, needs.clock, net),
-        peers(host, needs.monitor, [this] { return bandwidth(host); }) {}
+        peers(host, needs.monitor, [this] { return bandwidth(host); }),
+        swarm({.peers = peers,
+               .connector = needs.connector,
+               .near = [this] { return host.connected_peers(); },
+               .linked = [this] { needs.tracker.retry_stuck(); }},
+              needs.config.ipfs_http.connect_swarms_delay, strand) {}
 
   const Needs needs;
   const Executor net;
-  const Executor strand;  // of `introduced`, `swarmed`
+  const Executor strand;
   p2p::Host host;
   p2p::Gossip gossip;
   CrdtTopic crdt_topic;
@@ -128,11 +134,11 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   PinsetProtocol pinset_protocol;
   MetricTopic metrics;
   rpc::RemotePeers peers;
+  KuboSwarm swarm;  // on the strand
   std::unique_ptr<rpc::Server> server;
   std::atomic<const rpc::Server*> answering{nullptr};  // the same, for scrapes
   StopSource stop;
   std::atomic<int> running{0};
-  std::set<PeerId> swarmed;  // strand: whose Kubo ours was told of
 
   void launch(Task<void> loop, const char* what) {
     running.fetch_add(1);
@@ -213,52 +219,8 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     }
   }
 
-  // Our Kubo is told of the Kubo of one peer. True when there is no more to be done.
-  static Task<bool> connect_swarm(Self self, PeerId peer) {
-    const StopToken token = self->stop.get_token();
-    auto id = co_await self->peers.id(peer, kIdLimit, token);
-    if (!id || !id->ipfs.error.empty()) {
-      co_return id ? false : id.error().code() == Code::PermissionDenied;
-    }
-    for (const Multiaddr& address : id->ipfs.addresses.items) {
-      const Status connected = co_await self->needs.connector.swarm_connect(address, token);
-      if (connected) {
-        co_return true;
-      }
-      log_debug("ipfshttp", "swarm connect {}: {}", address, connected.error().message());
-    }
-    co_return false;
-  }
-
-  // Paired Kubos are told of each other, so that content moves directly: each peer's once, and
-  // again when the peer was away.
-  static Task<void> connect_swarms(Self self) {
-    const StopToken token = self->stop.get_token();
-    const Duration period = self->needs.config.ipfs_http.connect_swarms_delay;
-    if (period.count() <= 0) {
-      co_return;
-    }
-    while (true) {
-      const Status slept = co_await sleep_for(period, token);
-      if (!slept) {
-        co_return;
-      }
-      std::vector<PeerId> near = self->host.connected_peers();
-      std::erase_if(near, [&](const PeerId& peer) { return self->swarmed.contains(peer); });
-      for (const PeerId& peer : near) {
-        if (token.stop_requested() || !self->needs.connector.reachable()) {
-          break;
-        }
-        const bool done = co_await connect_swarm(self, peer);
-        if (done) {
-          self->swarmed.insert(peer);
-        }
-      }
-    }
-  }
-
   void on_connected(const PeerId& peer) {
-    swarmed.erase(peer);
+    swarm.met(peer);
     if (!stop.stop_requested()) {
       launch(introduce(shared_from_this(), peer), "introduction");
     }
@@ -291,7 +253,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
       }
     }
     launch(introductions(shared_from_this()), "introductions");
-    launch(connect_swarms(shared_from_this()), "connecting swarms");
+    launch(KuboSwarm::run(&swarm, stop.get_token()), "connecting swarms");
     launch(PinsetProtocol::ask_peers(&pinset_protocol, stop.get_token()), "asking for pinsets");
     return {};
   }

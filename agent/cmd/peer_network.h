@@ -29,6 +29,7 @@ class PeerNetwork {
     crdt::Replica& replica;
     crdt::LocalPinset& pinset;
     ipfs::Connector& connector;
+    tracker::Tracker& tracker;
     monitor::Monitor& monitor;
     std::shared_ptr<cluster::Trust> trust;
   };

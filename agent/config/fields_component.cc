@@ -15,8 +15,8 @@ constexpr Field kIpfsHttp[] = {
      .check = Check::NotNegative,
      .complaint = "ipfshttp.connect_swarms_delay is invalid",
      .meaning =
-         "Once Kubo answers, wait this long and then connect it with the Kubos of the other peers; "
-         "0: never."},
+         "Kubo is connected with the Kubos of the other peers as soon as both are there, and lost "
+         "connections are looked for this often; 0: never."},
     {.key = "ipfs_request_timeout",
      .ref = ICA_REF(ipfs_http.ipfs_request_timeout),
      .check = Check::NotNegative,

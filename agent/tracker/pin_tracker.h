@@ -50,6 +50,7 @@ struct Running {
   Lane lane = Lane::Fresh;
   Time since;
   StopSource stop;
+  bool again = false;  // state executor: stopped only to be begun again
   std::atomic<uint64_t> nodes = 0;
   std::atomic<uint64_t> bytes = 0;
   std::atomic<int64_t> progressed = 0;  // UNIX nanoseconds; 0: no progress yet
@@ -89,6 +90,7 @@ class PinTracker final : public Tracker,
   Task<Status> recover_all(std::function<Task<Status>(std::vector<TrackedPin>)> on_batch,
                            StopToken stop) override;
   Task<Status> reconcile(StopToken stop) override;
+  void retry_stuck() override;
   TrackerCounts counts() const override;
   void set_gates(Gates gates) override { gates_ = std::move(gates); }
 
@@ -122,6 +124,7 @@ class PinTracker final : public Tracker,
   void arm_timer(int64_t now);
   void post_outcome(RunningPtr op, Status status);
   void apply_outcomes();
+  void restart_stuck();
   static Task<void> run(Self self, RunningPtr op);
   static Task<Status> execute(Self self, RunningPtr op);
 
@@ -159,6 +162,7 @@ class PinTracker final : public Tracker,
       pending_;  // rows of the group that is being committed
   std::vector<QueueKey> pending_inserts_;
   std::unordered_map<Cid, QueueEntry> blocked_;  // wait for the running operation of the same CID
+  std::unordered_map<Cid, int> restarts_;        // of running operations
   int pins_running_ = 0;
   int others_running_ = 0;
   int unpins_running_ = 0;

@@ -19,6 +19,11 @@ constexpr std::array kAllLanes = {Lane::Fresh,     Lane::Retry, Lane::Old,
 // A connection that fails this often in one operation's life is rather broken by the operation.
 constexpr uint32_t kMaxAwaits = 5;
 constexpr Duration kBrokenPause = std::chrono::seconds(10);
+// A pin that has brought nothing for so long may have asked the wrong peers.
+constexpr Duration kStuckAfter = std::chrono::milliseconds(500);
+// One that has brought something may have a slow peer, and walks over what is there first.
+constexpr Duration kStuckBetween = std::chrono::seconds(10);
+constexpr int kMaxDoublings = 10;
 // How soon the holders of a surplus copy are asked again.
 constexpr Duration kReleaseRetry = std::chrono::seconds(10);
 
@@ -279,6 +284,30 @@ Row PinTracker::row_after_failure(const Row& row, const Running& op, const Error
   return next;
 }
 
+void PinTracker::retry_stuck() {
+  asio::post(executors_.state, [self = shared_from_this()] { self->restart_stuck(); });
+}
+
+void PinTracker::restart_stuck() {
+  const Time now = clock_.now();
+  for (const RunningPtr& op : all_running()) {
+    if (!op->to_pin || op->again) {
+      continue;
+    }
+    // A search that is cut short each time would find nothing: each may take twice as long.
+    int& restarts = restarts_[op->cid];
+    const Duration patience = op->nodes == 0 ? kStuckAfter : kStuckBetween;
+    const int64_t last_sign = std::max<int64_t>(op->since.unix_nanos(), op->progressed);
+    if (now.unix_nanos() - last_sign <
+        patience.count() * (int64_t{1} << std::min(restarts, kMaxDoublings))) {
+      continue;
+    }
+    ++restarts;
+    op->again = true;
+    op->stop.request_stop();
+  }
+}
+
 void PinTracker::apply_outcomes() {
   std::vector<Outcome> outcomes;
   {
@@ -288,6 +317,7 @@ void PinTracker::apply_outcomes() {
   store::Batch batch;
   Tally tally = own_;
   std::vector<QueueKey> inserted;
+  std::vector<QueueEntry> again;
   for (const auto& [op, outcome] : outcomes) {
     if (stopping_ && !outcome) {
       continue;  // cancelled by us; it stays queued
@@ -301,6 +331,10 @@ void PinTracker::apply_outcomes() {
     const std::optional<Row>& row = *read;
     if (!row || row->seq != op->seq || pending_.contains(op->cid)) {
       continue;  // overtaken by a newer operation, which is queued
+    }
+    if (op->again && !outcome) {
+      again.push_back({queue_key(*row), op->cid});
+      continue;
     }
     std::optional<TrackerStatus> status;
     std::optional<Row> next;
@@ -343,9 +377,15 @@ void PinTracker::apply_outcomes() {
     } else {
       --unpins_running_;
     }
+    if (!op->again || outcome) {
+      restarts_.erase(op->cid);
+    }
     if (auto blocked = blocked_.extract(op->cid)) {
       queue_.put_back(std::move(blocked.mapped()));
     }
+  }
+  for (QueueEntry& entry : again) {
+    queue_.put_back(std::move(entry));
   }
   pump();
 }

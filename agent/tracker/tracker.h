@@ -84,6 +84,9 @@ class Tracker {
                                    StopToken stop) = 0;
   // Reads Kubo's pin list and finds what it lost or holds beyond the index.
   virtual Task<Status> reconcile(StopToken stop) = 0;
+  // Begins those pins again that have brought nothing yet. For when Kubo has met others: it asks
+  // the peers that it has when a pin begins, and hardly those that come later.
+  virtual void retry_stuck() {}
   virtual TrackerCounts counts() const = 0;
   // Before the work begins. Without: never paused, always released.
   virtual void set_gates(Gates) {}

@@ -32,11 +32,12 @@ class Lab:
     def cluster(self, count, flavour="ours", settings=None, name="peer", kubos=None):
         """`count` peers, each beside a Kubo of its own, that know each other's addresses; started and settled.
 
-        flavour: one for all, or a list.
+        flavour: one for all, or a list. settings: for all, or a function of the flavour.
         """
         flavours = [flavour] * count if isinstance(flavour, str) else flavour
         kubos = kubos or [self.kubo() for _ in range(count)]
-        peers = [self.peer(kubos[n], flavours[n], f"{name}{n}", settings, start=False) for n in range(count)]
+        settings_of = settings if callable(settings) else lambda _: settings
+        peers = [self.peer(kubos[n], flavours[n], f"{name}{n}", settings_of(flavours[n]), start=False) for n in range(count)]
         for peer in peers:
             peer.configure({"cluster": {"peer_addresses": [p.swarm_multiaddr for p in peers if p is not peer]}})
         for peer in peers:

@@ -11,8 +11,9 @@ LAYOUTS = {"3ours": ["ours"] * 3, "ours-go-ours": ["ours", "go", "ours"], "go-ou
 
 @pytest.fixture
 def cluster(lab, request):
-    # Kubos are not told of each other: what one has, it got from its peer.
-    return lab.cluster(3, LAYOUTS[request.param], settings={"ipfs_connector/ipfshttp": {"connect_swarms_delay": "1h"}})
+    # Kubos are not told of each other: what one has, it got from its peer. Ours takes 0 as never, the reference as at once.
+    never = {"ours": "0s", "go": "1h"}
+    return lab.cluster(3, LAYOUTS[request.param], settings=lambda flavour: {"ipfs_connector/ipfshttp": {"connect_swarms_delay": never[flavour]}})
 
 
 def add(peer, content, query):

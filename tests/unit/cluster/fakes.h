@@ -262,7 +262,7 @@ class FakeBlockSink final : public ipfs::BlockSink {
   const std::function<void(ipfs::BlockToPut)> keep_;
 };
 
-class FakeKubo final : public ipfs::Connector {
+class FakeKubo : public ipfs::Connector {
  public:
   Task<Result<api::IpfsId>> id(StopToken) override {
     if (down) {

@@ -177,6 +177,35 @@ TEST_CASE("removing a pin in flight cancels it, and the unpin follows it") {
   CHECK_FALSE(bench.kubo->overlapped);
 }
 
+TEST_CASE("a stuck pin is begun again when Kubo has met others, after ever longer waits") {
+  using namespace std::chrono_literals;
+  Bench bench;
+  bench.kubo->mood = Mood::Hang;
+  const Cid cid = cid_of(1);
+  bench.put(cid);
+  REQUIRE(bench.until([&] { return bench.status(cid).progress.nodes == 7; }));
+  const auto calls_after = [&](Duration pause) {
+    bench.clock.advance(pause);
+    bench.tracker->retry_stuck();
+    bench.settle();
+    return bench.kubo->calls_for(cid);
+  };
+  CHECK(calls_after(9s) == 1);
+  CHECK(calls_after(2s) == 2);
+  REQUIRE(bench.until([&] { return bench.status(cid).progress.nodes == 7; }));
+  CHECK(calls_after(19s) == 2);
+  CHECK(calls_after(2s) == 3);
+  REQUIRE(bench.until([&] { return bench.status(cid).progress.nodes == 7; }));
+  // It is the first attempt still, and nothing has failed.
+  CHECK(bench.status(cid).status == TrackerStatus::Pinning);
+  CHECK(bench.status(cid).attempt_count == 1);
+  CHECK(bench.tracker->counts().pinning == 1);
+  bench.kubo->set_mood(Mood::Instant);
+  CHECK(calls_after(41s) == 4);
+  CHECK(bench.until([&] { return bench.is(cid, TrackerStatus::Pinned); }));
+  CHECK_FALSE(bench.kubo->overlapped);
+}
+
 TEST_CASE("a pin that follows an unpin waits for its end") {
   Bench bench;
   const Cid cid = cid_of(1);
