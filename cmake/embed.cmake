@@ -23,5 +23,11 @@ function(ica_embed target file header name)
     DEPENDS ${file} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
     VERBATIM)
   target_sources(${target} PRIVATE ${out})
+  # All of them, for who reads the sources without building (scripts/lint).
+  if(NOT TARGET embedded)
+    add_custom_target(embedded)
+  endif()
+  add_custom_target(embedded_${name} DEPENDS ${out})
+  add_dependencies(embedded embedded_${name})
   target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/embedded)
 endfunction()

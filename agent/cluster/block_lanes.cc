@@ -45,7 +45,7 @@ struct BlockLanes::Lane {
 struct BlockLanes::State {
   State(CorePtr c, Executor executor, LaneLimits l, StopToken s)
       : core(std::move(c)),
-        strand(asio::make_strand(std::move(executor))),
+        strand(asio::make_strand(executor)),
         changed(strand),
         limits(l),
         stop(std::move(s)) {}
@@ -88,7 +88,8 @@ struct BlockLanes::State {
     }
     for (const auto& lane : lanes) {
       const bool slow = finishing ? live(*lane) : full(*lane);
-      if (slow && (lane->held_up += waited) >= limits.patience) {
+      lane->held_up += slow ? waited : Duration();
+      if (slow && lane->held_up >= limits.patience) {
         leave(*lane, "it is too slow");
       }
     }

@@ -437,7 +437,7 @@ Status credentials_from_lines(Credentials out, std::string_view text) {
 
 Status value_from_json(const Section& section, const Field& field, const Json& json,
                        Config& config) {
-  const Status status = std::visit(FromJson(field, json), field.ref(config));
+  Status status = std::visit(FromJson(field, json), field.ref(config));
   if (status || is_complaint(field, status)) {
     return status;
   }
@@ -447,7 +447,7 @@ Status value_from_json(const Section& section, const Field& field, const Json& j
 Status value_from_env(const Section& section, const Field& field, std::string_view text,
                       Config& config) {
   const Ref ref = field.ref(config);
-  const Status status = std::visit(FromEnv(field, text), ref);
+  Status status = std::visit(FromEnv(field, text), ref);
   if (status || is_complaint(field, status)) {
     return status;
   }

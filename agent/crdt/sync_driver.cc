@@ -6,13 +6,13 @@
 namespace ica::crdt {
 
 struct SyncDriver::Impl : std::enable_shared_from_this<Impl> {
-  Impl(Replica& r, BlockSource& source_, Broadcaster& broadcaster_, const Clock& clock_,
-       Executor state_, Executor network_, Synchronizer::Options options, uint64_t seed)
-      : source(source_),
-        broadcaster(broadcaster_),
-        clock(clock_),
-        state(std::move(state_)),
-        network(std::move(network_)),
+  Impl(Replica& r, BlockSource& blocks, Broadcaster& heads, const Clock& time, Executor strand,
+       Executor net, Synchronizer::Options options, uint64_t seed)
+      : source(blocks),
+        broadcaster(heads),
+        clock(time),
+        state(std::move(strand)),
+        network(std::move(net)),
         replica(r),
         synchronizer(r, std::move(options), seed, clock.steady()),
         timer(state) {}

@@ -59,7 +59,8 @@ Task<Result<bool>> BufferedChannel::at_end() {
   }
   pending_ = *std::move(piece);
   at_ = 0;
-  co_return pending_.empty();
+  const bool ended = pending_.empty();
+  co_return ended;
 }
 
 std::pair<ChannelPtr, Bytes> BufferedChannel::release() {

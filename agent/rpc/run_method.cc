@@ -173,7 +173,7 @@ Status check(const NodeWithMeta& node) {
   if (!node.cid.defined()) {
     return fail(Code::InvalidArgument, "block without a CID");
   }
-  const Status whole = check_block(node.cid, node.data);
+  Status whole = check_block(node.cid, node.data);
   // Kubo knows more hash functions than we do, and looks itself.
   if (!whole && whole.error().code() != Code::Unsupported) {
     return whole;

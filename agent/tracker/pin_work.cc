@@ -11,7 +11,6 @@ namespace ica::tracker {
 namespace {
 
 using api::TrackerStatus;
-using store::Family;
 
 constexpr std::string_view kLog = "pintracker";
 constexpr std::array kAllLanes = {Lane::Fresh,     Lane::Retry, Lane::Old,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
-#include <cstring>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -312,7 +311,7 @@ size_t ClientExchange::on_send(char* data, size_t size, size_t count, void* poin
   while (bytes < size * count && !self->to_send_.empty()) {
     const Bytes& front = self->to_send_.front();
     const size_t take = std::min(size * count - bytes, front.size() - self->front_done_);
-    std::memcpy(data + bytes, front.data() + self->front_done_, take);
+    std::copy_n(front.data() + self->front_done_, take, data + bytes);
     bytes += take;
     self->front_done_ += take;
     if (self->front_done_ == front.size()) {

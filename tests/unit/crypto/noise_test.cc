@@ -138,7 +138,7 @@ TEST_CASE("noise: the initiator's order of muxers counts, and none in common is 
     NoiseHandshake a(PrivateKey::generate(), options(NoiseHandshake::Role::Initiator, first));
     NoiseHandshake b(PrivateKey::generate(), options(NoiseHandshake::Role::Responder, second));
     REQUIRE(run(a, b).has_value());
-    const std::string one = a.finish().muxer;
+    std::string one = a.finish().muxer;
     CHECK(b.finish().muxer == one);
     return one;
   };

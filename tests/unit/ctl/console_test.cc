@@ -1,6 +1,7 @@
 #include "agent/ctl/console.h"
 
 #include <array>
+#include <csignal>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <pty.h>
