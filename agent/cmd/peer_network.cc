@@ -1,6 +1,7 @@
 #include "agent/cmd/peer_network.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 
@@ -20,6 +21,8 @@ namespace {
 
 constexpr Duration kIdLimit = std::chrono::seconds(10);
 constexpr Duration kIntroductions = std::chrono::seconds(30);
+constexpr std::array<Duration, 3> kStuckRetries = {
+    std::chrono::milliseconds(700), std::chrono::seconds(3), std::chrono::seconds(10)};
 // For others to fetch our last change before we leave.
 constexpr Duration kFarewell = std::chrono::milliseconds(250);
 // The end of a partition must be noticed within seconds, and a dial to nobody costs little.
@@ -120,7 +123,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
         swarm({.peers = peers,
                .connector = needs.connector,
                .near = [this] { return host.connected_peers(); },
-               .linked = [this] { needs.tracker.retry_stuck(); }},
+               .linked = [this] { launch(retry_stuck(shared_from_this()), "stuck pins"); }},
               needs.config.ipfs_http.connect_swarms_delay, strand) {}
 
   const Needs needs;
@@ -216,6 +219,19 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
         co_return;
       }
       wait = std::min(wait * 2, kBootstrapRetryMax);
+    }
+  }
+
+  // More than once: Kubo may need a moment until it asks whom it has just met, and a pin that
+  // begins in that moment misses them too.
+  static Task<void> retry_stuck(Self self) {
+    const StopToken token = self->stop.get_token();
+    for (const Duration wait : kStuckRetries) {
+      const Status slept = co_await sleep_for(wait, token);
+      if (!slept) {
+        break;
+      }
+      self->needs.tracker.retry_stuck();
     }
   }
 
