@@ -193,7 +193,8 @@ Result<std::vector<PeerId>> allocate(const Request& request, const MetricsSet& m
     current.resize(static_cast<size_t>(request.replication_max));
     return current;
   }
-  if (needed <= 0) {
+  // Peers that are away stay on the list as long as the maximum leaves room for them.
+  if (needed <= 0 && static_cast<int>(request.current.size()) <= request.replication_max) {
     return request.current;
   }
   if (available < needed) {

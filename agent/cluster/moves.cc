@@ -64,6 +64,21 @@ std::vector<PeerId> others_alive(const api::Pin& pin, const PeerId& leaving,
   return out;
 }
 
+void keep_best(std::vector<PeerId>& peers, size_t max, const HeldBy& held,
+               const ClusterView& view) {
+  const auto worth = [&](const PeerId& peer) {
+    const auto found = held.find(peer);
+    return found != held.end() && found->second == Held::Yes ? 0 : view.is_alive(peer) ? 1 : 2;
+  };
+  for (int least = 2; least >= 0; --least) {
+    for (size_t i = peers.size(); i-- > 0 && peers.size() > max;) {
+      if (worth(peers[i]) == least) {
+        peers.erase(peers.begin() + static_cast<ptrdiff_t>(i));
+      }
+    }
+  }
+}
+
 Step next_step(const api::Pin& pin, const PeerId& leaving, const HeldBy& held,
                const ClusterView& view) {
   if (!contains(pin.allocations.items, leaving) || pin.everywhere()) {
@@ -104,20 +119,8 @@ Step next_step(const api::Pin& pin, const PeerId& leaving, const HeldBy& held,
   }
   Step step{Step::Kind::Remove, pin.allocations.items};
   std::erase(step.allocations, leaving);
-  // A peer that was away when others were added in its place may be back: those that hold the pin
-  // stay, then those that are there.
-  const auto worth = [&](const PeerId& peer) {
-    const auto found = held.find(peer);
-    return found != held.end() && found->second == Held::Yes ? 0 : view.is_alive(peer) ? 1 : 2;
-  };
-  for (int least = 2; least >= 0; --least) {
-    for (size_t i = step.allocations.size();
-         i-- > 0 && static_cast<int>(step.allocations.size()) > max;) {
-      if (worth(step.allocations[i]) == least) {
-        step.allocations.erase(step.allocations.begin() + static_cast<ptrdiff_t>(i));
-      }
-    }
-  }
+  // A peer that was away when others were added in its place may be back.
+  keep_best(step.allocations, static_cast<size_t>(max), held, view);
   return step;
 }
 

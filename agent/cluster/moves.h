@@ -61,6 +61,9 @@ struct Step {
 std::vector<PeerId> others_alive(const api::Pin& pin, const PeerId& leaving,
                                  const ClusterView& view);
 
+// Leaves at most `max` peers: those that hold the pin stay, then those that are there.
+void keep_best(std::vector<PeerId>& peers, size_t max, const HeldBy& held, const ClusterView& view);
+
 // The next step of taking a pin away from `leaving` without ever having fewer copies than before,
 // up to the pin's maximum. Needs nothing but the pin as it stands, so it can be taken up by
 // anybody at any time.

@@ -158,10 +158,14 @@ class Orchestrator {
   Task<Result<Step::Kind>> move_one(api::Pin pin, PeerId leaving,
                                     std::shared_ptr<const ClusterView> view, StopToken stop);
   Task<Result<bool>> begin_run(StopToken stop);
+  Task<Result<std::vector<std::pair<Cid, PeerId>>>> begun_moves(
+      std::shared_ptr<const RebalancePlan> plan);
   Task<Result<bool>> begin_moves(std::shared_ptr<Run> run, ClusterView view);
   Task<Result<bool>> finish_move(Cid cid, PeerId from, ClusterView view, StopToken stop);
+  PeerId given_up(const api::Pin& pin, const ClusterView& view) const;
   Task<Result<bool>> rebalance_pass(StopToken stop);
-  Status save_running(bool running);
+  enum class Saved { No, Running, Stopping };
+  Status save_running(Saved state);
   void load_running();
   Task<Result<size_t>> write(std::vector<std::pair<api::Pin, api::Pin>> changes);
   uint64_t pin_bytes() const;
@@ -180,6 +184,7 @@ class Orchestrator {
   RebalanceStatus rebalance_;
   std::shared_ptr<Run> run_;
   Time next_rebalance_;
+  bool only_finish_ = false;  // a stop was asked for before a restart
 };
 
 }  // namespace ica::cluster

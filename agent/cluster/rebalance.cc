@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "agent/cluster/core.h"
@@ -17,6 +18,7 @@ constexpr uint64_t kSlackPins = 10;
 constexpr uint64_t kSlackPercent = 2;
 constexpr size_t kPage = 256;
 constexpr size_t kMaxMoving = 200;
+constexpr size_t kMaxBegun = 100'000;
 constexpr Duration kAskLimit = std::chrono::seconds(5);
 constexpr Duration kPause = std::chrono::seconds(1);
 
@@ -68,7 +70,8 @@ PeerId choose_taker(const api::Pin& pin, const PeerId& from, const std::map<Peer
   PeerId best;
   uint64_t most = 0;
   for (const auto& [peer, left] : room) {
-    if (left <= most || contains(pin.allocations.items, peer) || !view.is_alive(peer)) {
+    if (left <= most || contains(pin.allocations.items, peer) || !view.is_alive(peer) ||
+        contains(view.closed, peer)) {
       continue;
     }
     std::vector<PeerId> after = pin.allocations.items;
@@ -121,12 +124,15 @@ Task<Result<RebalancePlan>> Orchestrator::rebalance_plan(StopToken stop) {
   co_return plan_rebalance(std::move(loads), pin_bytes());
 }
 
-Status Orchestrator::save_running(bool running) {
+Status Orchestrator::save_running(Saved state) {
   if (core_.parts.store == nullptr) {
     return {};
   }
   store::Batch batch;
-  batch.put(store::Family::Meta, kRunningKey, running ? "1" : "0");
+  batch.put(store::Family::Meta, kRunningKey,
+            state == Saved::Running    ? "1"
+            : state == Saved::Stopping ? "2"
+                                       : "0");
   return core_.parts.store->commit(std::move(batch), store::Sync::Yes);
 }
 
@@ -135,7 +141,8 @@ void Orchestrator::load_running() {
     return;
   }
   const auto stored = core_.parts.store->get(store::Family::Meta, kRunningKey);
-  rebalance_.running = stored && *stored && **stored == "1";
+  rebalance_.running = stored && *stored && (**stored == "1" || **stored == "2");
+  only_finish_ = stored && *stored && **stored == "2";
 }
 
 Task<Status> Orchestrator::rebalance_start() {
@@ -149,24 +156,29 @@ Task<Status> Orchestrator::rebalance_start() {
     }
     rebalance_ = {};
     rebalance_.running = true;
+    only_finish_ = false;
     run_.reset();
   }
-  auto save = [this] { return save_running(true); };
+  auto save = [this] { return save_running(Saved::Running); };
   co_return co_await run_on(core_.parts.disk, std::move(save));
 }
 
 Task<Status> Orchestrator::rebalance_stop() {
+  Saved state = Saved::No;
   {
     const std::lock_guard lock(mutex_);
     // What was added already is still taken away from where it was; nothing more is begun.
     if (run_) {
       run_->stopping = true;
+      state = Saved::Stopping;
+    } else if (only_finish_) {
+      state = Saved::Stopping;
     } else {
       rebalance_.running = false;
     }
     rebalance_.stopped = "by request";
   }
-  auto save = [this] { return save_running(false); };
+  auto save = [this, state] { return save_running(state); };
   co_return co_await run_on(core_.parts.disk, std::move(save));
 }
 
@@ -175,10 +187,48 @@ RebalanceStatus Orchestrator::rebalance_status() const {
   return rebalance_;
 }
 
+// Moves that a peer began which then died, here or elsewhere: pins with more peers than their
+// maximum. The one that has most to give leaves.
+Task<Result<std::vector<std::pair<Cid, PeerId>>>> Orchestrator::begun_moves(
+    std::shared_ptr<const RebalancePlan> plan) {
+  std::vector<std::pair<Cid, PeerId>> out;
+  const auto surplus = [this, plan](const PeerId& peer) {
+    const auto load = std::find_if(plan->peers.begin(), plan->peers.end(),
+                                   [&peer](const PeerLoad& l) { return l.peer == peer; });
+    return load != plan->peers.end()
+               ? static_cast<int64_t>(load->pins) - static_cast<int64_t>(load->target)
+           : core_.closed(peer) ? std::numeric_limits<int64_t>::max()
+                                : std::numeric_limits<int64_t>::min();
+  };
+  const auto snapshot = core_.snapshot();
+  Cid after;
+  while (out.size() < kMaxBegun) {
+    auto read = [this, after, snapshot] { return core_.parts.pinset.page(after, kPage, snapshot); };
+    CO_TRY(const auto pins, co_await run_on(core_.parts.disk, std::move(read)));
+    if (pins.empty()) {
+      break;
+    }
+    after = pins.back().cid;
+    for (const api::Pin& pin : pins) {
+      const auto& peers = pin.allocations.items;
+      const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
+      if (!pin.everywhere() && peers.size() > max) {
+        out.emplace_back(pin.cid, *std::max_element(peers.begin(), peers.end(),
+                                                    [&surplus](const auto& a, const auto& b) {
+                                                      return surplus(a) < surplus(b);
+                                                    }));
+      }
+    }
+  }
+  co_return out;
+}
+
 Task<Result<bool>> Orchestrator::begin_run(StopToken stop) {
-  CO_TRY(const auto plan, co_await rebalance_plan(std::move(stop)));
+  CO_TRY(auto made, co_await rebalance_plan(std::move(stop)));
+  const auto plan = std::make_shared<const RebalancePlan>(std::move(made));
   auto run = std::make_shared<Run>();
-  for (const PeerLoad& load : plan.peers) {
+  CO_TRY(run->moving, co_await begun_moves(plan));
+  for (const PeerLoad& load : plan->peers) {
     const uint64_t slack = std::max(kSlackPins, load.target * kSlackPercent / 100);
     if (load.pins > load.target + slack) {
       run->from.push_back({load.peer, load.pins - load.target, Cid()});
@@ -187,9 +237,23 @@ Task<Result<bool>> Orchestrator::begin_run(StopToken stop) {
     }
   }
   const std::lock_guard lock(mutex_);
+  run->stopping = only_finish_;
+  only_finish_ = false;
   run_ = std::move(run);
-  rebalance_.left = plan.pins;
+  rebalance_.left = plan->pins;
   co_return true;
+}
+
+// One of the pin's peers that has been away for longer than the grace; empty when there is none.
+PeerId Orchestrator::given_up(const api::Pin& pin, const ClusterView& view) const {
+  const std::lock_guard lock(mutex_);
+  for (const PeerId& peer : pin.allocations.items) {
+    const auto job = jobs_.find(peer);
+    if (job != jobs_.end() && !view.is_alive(peer) && job->second.told.due <= view.now) {
+      return peer;
+    }
+  }
+  return {};
 }
 
 // Whether the move is over: the pin has left the peer, or does not need to any more.
@@ -204,14 +268,31 @@ Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from, ClusterView v
     co_return true;
   }
   const std::vector<PeerId> others = others_alive(*pin, from, view);
-  const HeldBy answers = co_await ask_holders(core_, cid, others, kAskLimit, stop);
-  const auto holding = std::count_if(answers.begin(), answers.end(),
-                                     [](const auto& a) { return a.second == Held::Yes; });
-  if (static_cast<size_t>(holding) < max) {
-    co_return false;
+  HeldBy answers = co_await ask_holders(core_, cid, others, kAskLimit, stop);
+  const auto holding =
+      static_cast<size_t>(std::count_if(answers.begin(), answers.end(), [](const auto& answer) {
+        return answer.second == Held::Yes;
+      }));
+  // Peers that are away are not waited for: it is enough that there are as many copies as before.
+  const auto min = static_cast<size_t>(std::max(pin->options.replication_factor_min, 1));
+  PeerId leaves = from;
+  if (holding < std::max(min, std::min(max, others.size()))) {
+    // One that will hardly come back takes up the room: then it leaves in place of `from`.
+    leaves = given_up(*pin, view);
+    if (leaves.empty() || leaves == from || !view.is_alive(from)) {
+      co_return false;
+    }
+    std::vector<PeerId> asked{from};
+    HeldBy own = co_await ask_holders(core_, cid, std::move(asked), kAskLimit, stop);
+    answers.merge(own);
+    const size_t all = holding + (answers[from] == Held::Yes ? 1 : 0);
+    if (all < std::max(min, std::min(max, others.size() + 1))) {
+      co_return false;
+    }
   }
   api::Pin changed = *pin;
-  std::erase(changed.allocations.items, from);
+  std::erase(changed.allocations.items, leaves);
+  keep_best(changed.allocations.items, max, answers, view);  // of two moves at once
   const Result<bool> written = co_await core_.parts.pinset.replace(*pin, std::move(changed));
   if (!written) {
     co_return fail(written.error());
@@ -249,9 +330,7 @@ Task<Result<bool>> Orchestrator::begin_moves(std::shared_ptr<Run> run, ClusterVi
     from.after = pin.cid;
     const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
     if (pin.allocations.items.size() > max) {
-      begun.emplace_back(pin.cid, peer);  // begun before a restart
-      --from.left;
-      continue;
+      continue;  // on its way already
     }
     const PeerId taker = choose_taker(pin, peer, run->room, view);
     if (taker.empty()) {
@@ -340,7 +419,7 @@ Task<Result<bool>> Orchestrator::rebalance_pass(StopToken stop) {
   }
   if (over) {
     log_info("cluster", "rebalancing has ended");
-    auto save = [this] { return save_running(false); };
+    auto save = [this] { return save_running(Saved::No); };
     const Status saved = co_await run_on(core_.parts.disk, std::move(save));
     if (!saved) {
       co_return fail(saved.error());

@@ -2,12 +2,10 @@
 //   crdt_sim [--seeds N] [--seed FIRST] [--jobs N]
 // Exit code 1 and the seed when something is lost, undone, different or out of bounds; --seeds 1
 // with that seed runs the same again.
-#include <charconv>
-#include <iostream>
-#include <thread>
+#include <mutex>
 
 #include "agent/crdt/records.h"
-#include "common/base/log.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/values.h"
 #include "tests/sim/world.h"
 
@@ -226,85 +224,39 @@ class Run {
   std::set<Bytes> acknowledged_;
 };
 
-struct Settings {
-  uint64_t first = 1;
-  uint64_t seeds = 2000;
-  unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
-};
-
-int run_all(const Settings& settings) {
-  std::atomic<uint64_t> next{settings.first};
-  std::atomic<uint64_t> failed{UINT64_MAX};
+struct Totals {
   std::mutex mutex;
-  std::string why;
   uint64_t nodes = 0;
-  uint64_t crashes = 0;
-  uint64_t commits = 0;
-  uint64_t fetches = 0;
-  uint64_t streamed = 0;
-  const auto work = [&] {
-    for (;;) {
-      const uint64_t seed = next++;
-      if (seed >= settings.first + settings.seeds || failed != UINT64_MAX) {
-        return;
-      }
-      try {
-        Run one(seed);
-        one.run();
-        const std::lock_guard lock(mutex);
-        nodes += one.nodes();
-        crashes += one.counters().crashes;
-        commits += one.counters().commits;
-        fetches += one.counters().fetches;
-        streamed += one.counters().streamed;
-      } catch (const Violation& violation) {
-        const std::lock_guard lock(mutex);
-        if (seed < failed) {
-          failed = seed;
-          why = violation.what();
-        }
-      }
-    }
-  };
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < settings.jobs; ++i) {
-    threads.emplace_back(work);
+  World::Counters counters;
+
+  void add(const Run& run) {
+    const std::lock_guard lock(mutex);
+    nodes += run.nodes();
+    counters.crashes += run.counters().crashes;
+    counters.commits += run.counters().commits;
+    counters.fetches += run.counters().fetches;
+    counters.streamed += run.counters().streamed;
   }
-  for (auto& thread : threads) {
-    thread.join();
-  }
-  if (failed != UINT64_MAX) {
-    std::cout << fmt::format("seed {} failed: {}\n", failed.load(), why);
-    return 1;
-  }
-  std::cout << fmt::format(
-      "{} seeds, nothing lost: {} acknowledged nodes, {} crashes, {} commits, {} fetches, {} "
-      "nodes in streams\n",
-      settings.seeds, nodes, crashes, commits, fetches, streamed);
-  return nodes > settings.seeds ? 0 : 1;
-}
+};
 
 }  // namespace
 }  // namespace ica::sim
 
 int main(int argc, char** argv) {
-  ica::sim::Settings settings;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string_view name = argv[i];
-    const std::string_view value = argv[i + 1];
-    uint64_t number = 0;
-    std::from_chars(value.data(), value.data() + value.size(), number);
-    if (name == "--seeds") {
-      settings.seeds = number;
-    } else if (name == "--seed") {
-      settings.first = number;
-    } else if (name == "--jobs") {
-      settings.jobs = static_cast<unsigned>(number);
-    } else {
-      std::cerr << "usage: crdt_sim [--seeds N] [--seed FIRST] [--jobs N]\n";
-      return 2;
-    }
-  }
-  ica::sim::must(ica::log_set_levels("off"), "log levels");
-  return ica::sim::run_all(settings);
+  ica::sim::Totals totals;
+  return ica::sim::run_seeds(
+      argc, argv, "crdt_sim",
+      [&totals](uint64_t seed) {
+        ica::sim::Run run(seed);
+        run.run();
+        totals.add(run);
+      },
+      [&totals](uint64_t seeds) {
+        fmt::print(
+            "{} seeds, nothing lost: {} acknowledged nodes, {} crashes, {} commits, {} fetches, {} "
+            "nodes in streams\n",
+            seeds, totals.nodes, totals.counters.crashes, totals.counters.commits,
+            totals.counters.fetches, totals.counters.streamed);
+        return totals.nodes > seeds;
+      });
 }

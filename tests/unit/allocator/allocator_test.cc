@@ -114,5 +114,16 @@ TEST_CASE("too few") {
   CHECK(!allocate(trusted, set, kBy));
 }
 
+TEST_CASE("allocate: a lower maximum holds for peers that are away too") {
+  MetricsSet set;
+  add(set, 0, "a", 10);
+  add(set, 1, "b", 10);
+  Request request = replicas(2, 2);
+  request.current = {peer(0), peer(1), peer(2)};
+  CHECK(allocate(request, set, kBy).value() == Peers{peer(0), peer(1)});
+  request.replication_max = 3;
+  CHECK(allocate(request, set, kBy).value() == request.current);
+}
+
 }  // namespace
 }  // namespace ica::allocator

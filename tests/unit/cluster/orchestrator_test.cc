@@ -398,16 +398,18 @@ TEST_CASE("expired pins: the nearest first, the others when it does not act") {
 
 TEST_CASE("rebalance: plan, moves, end") {
   Bench b;
-  for (const int n : {0, 1, 2}) {
-    b.announce(n, "default", 1 << 30);
+  // Equal disks, of which each pin takes a megabyte.
+  constexpr int64_t kMega = 1 << 20;
+  for (const int n : {0, 1}) {
+    b.announce(n, "default", 1000 * kMega);
   }
+  b.announce(2, "default", 1300 * kMega);
   for (int i = 0; i < 300; ++i) {
     b.put(i, {0, 1}, 2, 2);
   }
   auto plan = b.await(b.orchestrator().rebalance_plan({}));
   REQUIRE(plan);
-  CHECK(plan->pins > 150);
-  CHECK(plan->pins < 250);
+  CHECK(plan->pins == 200);
   CHECK(plan->bytes == plan->pins * plan->pin_bytes);
   CHECK(b.pinset.writes == 0);
   api::PinInfo info;
@@ -442,8 +444,42 @@ TEST_CASE("rebalance: plan, moves, end") {
     }
   }
   for (const auto& [p, n] : count) {
-    CHECK(n > 150);
-    CHECK(n < 240);
+    CHECK(n >= 180);
+    CHECK(n <= 220);
+  }
+  for (const int n : {0, 1, 2}) {
+    b.announce(n, "default", 1100 * kMega);
+  }
+  CHECK(b.await(b.orchestrator().rebalance_plan({}))->pins == 0);
+}
+
+TEST_CASE("rebalance: moves that a peer left behind when it died are finished") {
+  Bench b;
+  for (const int n : {0, 1, 2}) {
+    b.announce(n, "default", 1 << 30);
+  }
+  for (int i = 0; i < 20; ++i) {
+    b.put(i, {0, 1, 2}, 1, 2);
+    api::PinInfo info;
+    info.cid = cid_number(i);
+    info.info.status = api::TrackerStatus::Pinned;
+    for (const int n : {1, 2}) {
+      b.peers.peers_by_id[peer_id(n)].infos[info.cid] = info;
+    }
+  }
+  SUBCASE("all are there") {}
+  SUBCASE("a peer of all of them is lost for good") {
+    b.ping(2);
+    b.turn(5s);
+    b.turn(100s);
+  }
+  REQUIRE(b.await(b.orchestrator().rebalance_start()));
+  for (int i = 0; i < 10 && b.orchestrator().rebalance_status().running; ++i) {
+    b.turn(2s);
+  }
+  CHECK(!b.orchestrator().rebalance_status().running);
+  for (int i = 0; i < 20; ++i) {
+    CHECK(b.holders(i).size() == 2);
   }
 }
 
@@ -501,6 +537,8 @@ TEST_CASE("rebalance: copies stay spread over the values of a tag") {
   const std::map<PeerId, uint64_t> room = {{peer_id(2), 5}};
   CHECK(choose_taker(pin, peer_id(0), room, view) == peer_id(2));
   CHECK(choose_taker(pin, peer_id(1), room, view).empty());
+  view.closed = {peer_id(2)};  // since the rebalance began
+  CHECK(choose_taker(pin, peer_id(0), room, view).empty());
 }
 
 TEST_CASE("orders survive a restart") {
