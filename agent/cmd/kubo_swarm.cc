@@ -13,6 +13,7 @@ constexpr Duration kSettle = std::chrono::seconds(1);
 // Their Kubos may be starting.
 constexpr Duration kRetryMin = std::chrono::seconds(2);
 constexpr Duration kRetryMax = std::chrono::seconds(15);
+constexpr int kPatience = 2;  // rounds for the other side to dial
 
 }  // namespace
 
@@ -21,6 +22,7 @@ KuboSwarm::KuboSwarm(Parts parts, Duration period, const Executor& strand)
 
 void KuboSwarm::met(const PeerId& peer) {
   kubos_.erase(peer);
+  left_to_them_.erase(peer);
   met_.notify_all();
 }
 
@@ -67,7 +69,12 @@ Task<bool> KuboSwarm::connect_all(KuboSwarm* self, StopToken stop) {
 Task<bool> KuboSwarm::connect_one(KuboSwarm* self, PeerId peer, const std::set<PeerId>* swarm,
                                   StopToken stop) {
   const auto known = self->kubos_.find(peer);
-  if (known != self->kubos_.end() && (known->second.empty() || swarm->contains(known->second))) {
+  if (known != self->kubos_.end() && known->second.empty()) {
+    co_return true;
+  }
+  if (known != self->kubos_.end() && swarm->contains(known->second)) {
+    self->linked_.insert(known->second);
+    self->left_to_them_.erase(peer);
     co_return true;
   }
   auto id = co_await self->parts_.peers.id(peer, kIdLimit, stop);
@@ -82,7 +89,11 @@ Task<bool> KuboSwarm::connect_one(KuboSwarm* self, PeerId peer, const std::set<P
   self->kubos_[peer] = kubo;
   if (swarm->contains(kubo)) {  // theirs was told of ours
     self->linked_.insert(kubo);
+    self->left_to_them_.erase(peer);
     co_return true;
+  }
+  if (peer < self->parts_.self && self->left_to_them_[peer]++ < kPatience) {
+    co_return false;
   }
   for (const Multiaddr& address : id->ipfs.addresses.items) {
     const Status connected = co_await self->parts_.connector.swarm_connect(address, stop);

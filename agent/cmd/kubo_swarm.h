@@ -13,11 +13,14 @@ namespace ica::cmd {
 
 // Keeps our Kubo connected with the Kubos of the other peers, so that content moves directly: soon
 // after a peer is met, and again when the connection between the two is gone, as after a restart of
-// either. Costs one call to Kubo a period, and a call to a peer whose Kubo ours does not know.
-// Thread-safety: none; lives on `strand`.
+// either. Of two peers one dials and the other lets it do so for a few seconds: a Kubo (0.43) that
+// is connected with another twice at the same moment may not ask it for blocks. Costs one call to
+// Kubo a period, and a call to a peer whose Kubo ours does not know. Thread-safety: none; lives on
+// `strand`.
 class KuboSwarm {
  public:
   struct Parts {
+    PeerId self;
     cluster::PeerGroup& peers;
     ipfs::Connector& connector;
     std::function<std::vector<PeerId>()> near;  // the peers that are connected to us
@@ -38,8 +41,9 @@ class KuboSwarm {
 
   const Parts parts_;
   const Duration period_;
-  std::map<PeerId, PeerId> kubos_;  // of the peers that we know; empty for who does not tell
-  std::set<PeerId> linked_;         // Kubos of theirs that ours was connected with
+  std::map<PeerId, PeerId> kubos_;      // of the peers that we know; empty for who does not tell
+  std::map<PeerId, int> left_to_them_;  // rounds in which we did not dial
+  std::set<PeerId> linked_;             // Kubos of theirs that ours was connected with
   Event met_;
 };
 

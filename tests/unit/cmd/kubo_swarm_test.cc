@@ -60,19 +60,23 @@ class Peers final : public test::FakePeers {
 
 struct Bench {
   asio::io_context context;
+  PeerId self;  // by default before all others, so that we dial
   Kubo kubo;
   Peers peers;
   std::vector<PeerId> near = {peer_id(1), peer_id(2)};
   int linked = 0;
   StopSource stop;
-  KuboSwarm swarm{{.peers = peers,
+  KuboSwarm swarm{{.self = self,
+                   .peers = peers,
                    .connector = kubo,
                    .near = [this] { return near; },
                    .linked = [this] { ++linked; }},
                   20ms,
                   context.get_executor()};
 
-  Bench() { spawn(context.get_executor(), KuboSwarm::run(&swarm, stop.get_token()), "the swarm"); }
+  explicit Bench(PeerId own = {}) : self(std::move(own)) {
+    spawn(context.get_executor(), KuboSwarm::run(&swarm, stop.get_token()), "the swarm");
+  }
   ~Bench() {
     stop.request_stop();
     context.run();
@@ -116,6 +120,24 @@ TEST_CASE("a Kubo that starts late is connected when it is there") {
   CHECK(bench.kubo.swarm.size() == 1);
   bench.peers.starting.clear();
   CHECK(bench.until([&] { return bench.kubo.swarm.size() == 2 && bench.linked == 2; }));
+}
+
+TEST_CASE("of two peers one dials, and the other when the first does not") {
+  const auto [first, last] = std::minmax({peer_id(1), peer_id(2)});
+  Bench bench(last);
+  bench.near = {first};
+  REQUIRE(bench.rounds(2));
+  CHECK(bench.kubo.dials == 0);
+  SUBCASE("it does") {
+    bench.kubo.swarm.insert(Peers::kubo_of(first));
+    REQUIRE(bench.rounds(5));
+    CHECK(bench.kubo.dials == 0);
+    CHECK(bench.linked == 1);
+  }
+  SUBCASE("it does not") {
+    CHECK(bench.until([&] { return bench.kubo.dials == 1; }));
+    CHECK(bench.until([&] { return bench.linked == 1; }));
+  }
 }
 
 TEST_CASE("being connected from the other side counts too") {
