@@ -14,7 +14,7 @@ DOCS = tools.ROOT / "docs"
 OF_THE_CHART = {"POD_NAME", "POD_INDEX", "BOOTSTRAP_ENABLED", "BOOTSTRAP_DOMAIN", "BOOTSTRAP_PROTOCOL",
                 "BOOTSTRAP_BUDGET", "IDENTITY_MODE", "IDENTITY_SALT"}
 OF_KUBO = {"POD_NAME", "POD_INDEX", "POD_IP", "HOST_IP", "IPFS_PATH", "HOME", "IPFS_PROFILE", "IPFS_STORAGE_MAX", "IPFS_ANNOUNCE",
-           "IPFS_PRIVATE_SWARM", "IPFS_BITSWAP_BROADCAST", "GOMEMLIMIT"}
+           "IPFS_PRIVATE_SWARM", "IPFS_BITSWAP_BROADCAST", "IPFS_MDNS", "GOMEMLIMIT"}
 METRIC = re.compile(r"\b(?:cluster|ipfs|ipfscluster|ipfs_cluster_agent|go|process)_[a-z0-9_]+\b")
 # Words of that form that are no metrics.
 NOT_METRICS = {"cluster_name", "ipfs_cluster_agent", "ipfs_connector", "cluster_secret", "ipfs_path", "ipfs_test"}

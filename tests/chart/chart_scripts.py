@@ -330,6 +330,7 @@ def test_k86_k87_kubo_obeys_the_pods_variables_at_every_start(kubo):
     config = kubo(IPFS_SWARM_CONNMGR_HIGHWATER="900", IPFS_SWARM_CONNMGR_LOWWATER="600",
                   IPFS_ENABLE_EXPERIMENTAL_FEATURES="true", IPFS_STORAGE_MAX="8000000B", IPFS_BITSWAP_BROADCAST="true")
     assert config["Internal"]["Bitswap"]["BroadcastControl"]["Enable"] is False
+    assert config["Discovery"]["MDNS"]["Enabled"] is False and kubo(IPFS_MDNS="true")["Discovery"]["MDNS"]["Enabled"] is True
     assert config["Swarm"]["ConnMgr"]["HighWater"] == 900 and config["Swarm"]["ConnMgr"]["LowWater"] == 600
     assert config["Experimental"]["FilestoreEnabled"] is True and config["Datastore"]["StorageMax"] == "8000000B"
     assert config["Addresses"]["API"] == "/ip4/0.0.0.0/tcp/5001" and config["Addresses"]["Gateway"] == "/ip4/0.0.0.0/tcp/8080"

@@ -238,6 +238,7 @@ envFrom:
 {{- $env = append $env (dict "name" "IPFS_ANNOUNCE" "value" (join "," .)) -}}
 {{- end -}}
 {{- $env = append $env (dict "name" "IPFS_BITSWAP_BROADCAST" "value" (toString $i.bitswapBroadcast)) -}}
+{{- $env = append $env (dict "name" "IPFS_MDNS" "value" (toString $i.mdns)) -}}
 {{- $env = append $env (dict "name" "IPFS_PRIVATE_SWARM" "value" (toString $i.privateSwarm.enabled)) -}}
 {{- with (($i.resources).limits).memory -}}
 {{- $env = append $env (dict "name" "GOMEMLIMIT" "value" (printf "%dB" (div (mul (include "ica.bytes" . | int64) 85) 100))) -}}

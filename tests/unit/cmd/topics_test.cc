@@ -153,7 +153,8 @@ api::Metric metric_of(const PeerId& peer, Time expires) {
 }  // namespace
 
 TEST_CASE("topic names are the reference's") {
-  for (const auto& c : crdt::test::vectors("topics.json")["cases"]) {
+  const auto cases = crdt::test::vectors("topics.json")["cases"];
+  for (const auto& c : cases) {
     CHECK(crdt_topic_name(c["cluster_name"].get<std::string>()) == c["topic"].get<std::string>());
   }
 }

@@ -24,6 +24,13 @@ fi
 if [ "${IPFS_BITSWAP_BROADCAST:-false}" = true ]; then
   set_json Internal.Bitswap.BroadcastControl.Enable false
 fi
+# The peers connect their Kubos with each other. Found by multicast while it starts, a Kubo (0.43) may be connected with
+# another before its block exchange listens, and never ask that one for a block.
+if [ "${IPFS_MDNS:-false}" = true ]; then
+  set_json Discovery.MDNS.Enabled true
+else
+  set_json Discovery.MDNS.Enabled false
+fi
 if [ -n "${IPFS_ANNOUNCE:-}" ]; then
   set_json Addresses.AppendAnnounce "[\"$(printf %s "$IPFS_ANNOUNCE" | sed 's/,/","/g')\"]"
 fi
