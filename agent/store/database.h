@@ -4,6 +4,9 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/write_buffer_manager.h>
+#if __has_include(<rocksdb/advanced_cache.h>)
+#include <rocksdb/advanced_cache.h>  // class Cache, since version 8
+#endif
 
 #include "agent/store/store.h"
 
