@@ -349,7 +349,7 @@ void Run::run() {
   // No storm: an event moves each pin a few times at most.
   const auto& counters = world_.referee().counters;
   const uint64_t writes = counters.writes() - placed_;
-  require(writes <= static_cast<uint64_t>((events_ + 1) * pins_ * 2),
+  require(writes <= static_cast<uint64_t>(events_ + 1) * static_cast<uint64_t>(pins_) * 2,
           "{} changes for {} pins and {} events", writes, pins_, events_);
 }
 
