@@ -164,7 +164,7 @@ class Orchestrator {
   Task<Result<bool>> finish_move(Cid cid, PeerId from, ClusterView view, StopToken stop);
   PeerId given_up(const api::Pin& pin, const ClusterView& view) const;
   Task<Result<bool>> rebalance_pass(StopToken stop);
-  enum class Saved { No, Running, Stopping };
+  enum class Saved : char { No = '0', Running = '1', Stopping = '2' };
   Status save_running(Saved state);
   void load_running();
   Task<Result<size_t>> write(std::vector<std::pair<api::Pin, api::Pin>> changes);

@@ -129,10 +129,7 @@ Status Orchestrator::save_running(Saved state) {
     return {};
   }
   store::Batch batch;
-  batch.put(store::Family::Meta, kRunningKey,
-            state == Saved::Running    ? "1"
-            : state == Saved::Stopping ? "2"
-                                       : "0");
+  batch.put(store::Family::Meta, kRunningKey, Bytes(1, static_cast<char>(state)));
   return core_.parts.store->commit(std::move(batch), store::Sync::Yes);
 }
 
@@ -141,8 +138,11 @@ void Orchestrator::load_running() {
     return;
   }
   const auto stored = core_.parts.store->get(store::Family::Meta, kRunningKey);
-  rebalance_.running = stored && *stored && (**stored == "1" || **stored == "2");
-  only_finish_ = stored && *stored && **stored == "2";
+  const auto is = [&stored](Saved state) {
+    return stored && *stored && **stored == Bytes(1, static_cast<char>(state));
+  };
+  only_finish_ = is(Saved::Stopping);
+  rebalance_.running = only_finish_ || is(Saved::Running);
 }
 
 Task<Status> Orchestrator::rebalance_start() {

@@ -66,6 +66,11 @@ Task<bool> KuboSwarm::connect_all(KuboSwarm* self, StopToken stop) {
   co_return all;
 }
 
+void KuboSwarm::connected(const PeerId& peer, const PeerId& kubo) {
+  linked_.insert(kubo);
+  left_to_them_.erase(peer);
+}
+
 Task<bool> KuboSwarm::connect_one(KuboSwarm* self, PeerId peer, const std::set<PeerId>* swarm,
                                   StopToken stop) {
   const auto known = self->kubos_.find(peer);
@@ -73,8 +78,7 @@ Task<bool> KuboSwarm::connect_one(KuboSwarm* self, PeerId peer, const std::set<P
     co_return true;
   }
   if (known != self->kubos_.end() && swarm->contains(known->second)) {
-    self->linked_.insert(known->second);
-    self->left_to_them_.erase(peer);
+    self->connected(peer, known->second);
     co_return true;
   }
   auto id = co_await self->parts_.peers.id(peer, kIdLimit, stop);
@@ -88,8 +92,7 @@ Task<bool> KuboSwarm::connect_one(KuboSwarm* self, PeerId peer, const std::set<P
   const PeerId kubo = id->ipfs.id;
   self->kubos_[peer] = kubo;
   if (swarm->contains(kubo)) {  // theirs was told of ours
-    self->linked_.insert(kubo);
-    self->left_to_them_.erase(peer);
+    self->connected(peer, kubo);
     co_return true;
   }
   if (peer < self->parts_.self && self->left_to_them_[peer]++ < kPatience) {
@@ -98,7 +101,7 @@ Task<bool> KuboSwarm::connect_one(KuboSwarm* self, PeerId peer, const std::set<P
   for (const Multiaddr& address : id->ipfs.addresses.items) {
     const Status connected = co_await self->parts_.connector.swarm_connect(address, stop);
     if (connected) {
-      self->linked_.insert(kubo);
+      self->connected(peer, kubo);
       co_return true;
     }
     log_debug("ipfshttp", "swarm connect {}: {}", address, connected.error().message());

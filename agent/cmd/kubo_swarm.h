@@ -13,8 +13,8 @@ namespace ica::cmd {
 
 // Keeps our Kubo connected with the Kubos of the other peers, so that content moves directly: soon
 // after a peer is met, and again when the connection between the two is gone, as after a restart of
-// either. Of two peers one dials and the other lets it do so for a few seconds: a Kubo (0.43) that
-// is connected with another twice at the same moment may not ask it for blocks. Costs one call to
+// either. Of two peers one dials and the other lets it do so for a few seconds, so that their Kubos
+// are not connected twice. Costs one call to
 // Kubo a period, and a call to a peer whose Kubo ours does not know. Thread-safety: none; lives on
 // `strand`.
 class KuboSwarm {
@@ -36,6 +36,7 @@ class KuboSwarm {
  private:
   // Each false when something is to be tried again soon.
   static Task<bool> connect_all(KuboSwarm* self, StopToken stop);
+  void connected(const PeerId& peer, const PeerId& kubo);
   static Task<bool> connect_one(KuboSwarm* self, PeerId peer, const std::set<PeerId>* swarm,
                                 StopToken stop);
 

@@ -132,6 +132,7 @@ void write(Bytes& out, const std::map<std::string, T>& map) {
 
 template <typename T>
 void read(MsgpackReader& in, std::map<std::string, T>& map) {
+  map.clear();
   for (size_t n = in.map(); n > 0 && in.ok(); --n) {
     std::string key;
     read(in, key);

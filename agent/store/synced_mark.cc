@@ -61,12 +61,6 @@ uint64_t SyncedMark::read(const fs::path& folder) {
 
 void SyncedMark::open(const fs::path& folder, uint64_t sequence) {
   const fs::path path = folder / kFile;
-  // A file of its own kind each time: the mark of another folder that came here by copying must not
-  // be taken for ours.
-  const bool ours = read(folder) != 0;
-  if (!ours) {
-    remove(folder);
-  }
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd_ >= 0) {
     identity_ = identity_of(fd_);
@@ -77,6 +71,10 @@ void SyncedMark::open(const fs::path& folder, uint64_t sequence) {
     return;
   }
   set(sequence);
+  // What came here by copying may be longer.
+  if (::ftruncate(fd_, static_cast<off_t>(mark_of(sequence, identity_).size())) != 0) {
+    log_debug("store", "the mark of what was synced was not cut to its size");
+  }
 }
 
 void SyncedMark::set(uint64_t sequence) {

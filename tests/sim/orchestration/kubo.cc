@@ -16,6 +16,21 @@ tl::unexpected<Error> away() {
 
 }  // namespace
 
+Task<Status> SimKubo::wait(const char* call, StopToken stop) {
+  if (mood == Mood::Away) {
+    co_return away();
+  }
+  (void)co_await world_.next_tick(stop);
+  if (stop.stop_requested()) {
+    co_return fail(Code::Cancelled, "cancelled");
+  }
+  if (mood == Mood::Fails) {
+    ++world_.referee().counters.kubo_errors;
+    co_return fail(Code::Internal, "IPFS error ({}). Code: 500. Message: boom", call);
+  }
+  co_return Status();
+}
+
 Task<Status> SimKubo::pin(api::Pin pin, std::function<void(ipfs::PinProgress)>, StopToken stop) {
   if (stop.stop_requested()) {
     co_return fail(Code::Cancelled, "cancelled");
@@ -23,17 +38,7 @@ Task<Status> SimKubo::pin(api::Pin pin, std::function<void(ipfs::PinProgress)>, 
   world_.referee().pin_begun(peer_);
   int left = 1 + static_cast<int>(world_.below(3));
   for (int waited = 0; waited < kPatience; ++waited) {
-    if (mood == Mood::Away) {
-      co_return away();
-    }
-    (void)co_await world_.next_tick(stop);
-    if (stop.stop_requested()) {
-      co_return fail(Code::Cancelled, "cancelled");
-    }
-    if (mood == Mood::Fails) {
-      ++world_.referee().counters.kubo_errors;
-      co_return fail(Code::Internal, "IPFS error (pin/add). Code: 500. Message: boom");
-    }
+    CO_TRY_VOID(co_await wait("pin/add", stop));
     if (mood == Mood::Hangs) {
       continue;
     }
@@ -57,17 +62,7 @@ Task<Status> SimKubo::unpin(Cid cid, StopToken stop) {
   }
   world_.referee().release_begun(peer_, cid);
   for (int waited = 0; waited < kPatience; ++waited) {
-    if (mood == Mood::Away) {
-      co_return away();
-    }
-    (void)co_await world_.next_tick(stop);
-    if (stop.stop_requested()) {
-      co_return fail(Code::Cancelled, "cancelled");
-    }
-    if (mood == Mood::Fails) {
-      ++world_.referee().counters.kubo_errors;
-      co_return fail(Code::Internal, "IPFS error (pin/rm). Code: 500. Message: boom");
-    }
+    CO_TRY_VOID(co_await wait("pin/rm", stop));
     if (mood == Mood::Well) {
       if (held.erase(cid) > 0) {
         world_.referee().released(peer_, cid);

@@ -33,6 +33,9 @@ class SimKubo final : public test::FakeKubo {
   uint64_t repo_size() const { return other_data + held.size() * kPinBytes; }
 
  private:
+  // A second of a call; an error when the call ends with it.
+  Task<Status> wait(const char* call, StopToken stop);
+
   World& world_;
   const size_t peer_;
 };

@@ -24,8 +24,8 @@ fi
 if [ "${IPFS_BITSWAP_BROADCAST:-false}" = true ]; then
   set_json Internal.Bitswap.BroadcastControl.Enable false
 fi
-# The peers connect their Kubos with each other. Found by multicast while it starts, a Kubo (0.43) may be connected with
-# another before its block exchange listens, and never ask that one for a block.
+# The peers connect their Kubos with each other. Kubos (0.43) that found each other by multicast while one started were
+# seen connected without ever asking each other for a block.
 if [ "${IPFS_MDNS:-false}" = true ]; then
   set_json Discovery.MDNS.Enabled true
 else
