@@ -152,6 +152,8 @@ class Orchestrator {
   Task<Result<bool>> repin_pass(PeerId lost, StopToken stop);
   Result<Page> repin_page(const PeerId& lost, const Cid& after, size_t rank, ClusterView view,
                           const store::SnapshotPtr& snapshot) const;
+  // How far a pass has come.
+  void tell(const LostPeer& told);
   void finish_pass(const PeerId& lost, const LostPeer& told, const ClusterView& view);
   // `finish`: the order was taken back, so only pins that were added elsewhere already.
   Task<Result<bool>> drain_pass(PeerId leaving, bool finish, StopToken stop);

@@ -212,6 +212,7 @@ Task<Result<bool>> Orchestrator::repin_pass(PeerId lost, StopToken stop) {
     if (page.end) {
       break;
     }
+    tell(told);
   }
   finish_pass(lost, told, view);
   if (told.moved > moved_before) {
@@ -219,6 +220,13 @@ Task<Result<bool>> Orchestrator::repin_pass(PeerId lost, StopToken stop) {
              told.moved - moved_before, lost);
   }
   co_return told.moved > moved_before;
+}
+
+void Orchestrator::tell(const LostPeer& told) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = jobs_.find(told.peer); found != jobs_.end()) {
+    found->second.told = told;
+  }
 }
 
 void Orchestrator::finish_pass(const PeerId& lost, const LostPeer& told, const ClusterView& view) {
