@@ -1,103 +1,20 @@
-#include <map>
-
 #include "agent/adder/part_source.h"
 #include "common/codec/url_escape.h"
+#include "common/http/headers.h"
 
 namespace ica::adder {
 namespace {
 
 constexpr size_t kMaxHeaderBytes = 16 << 10;
 
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && is_space(s.front())) {
-    s.remove_prefix(1);
+std::string_view without_line_end(std::string_view line) {
+  if (line.ends_with('\n')) {
+    line.remove_suffix(1);
   }
-  while (!s.empty() && is_space(s.back())) {
-    s.remove_suffix(1);
+  if (line.ends_with('\r')) {
+    line.remove_suffix(1);
   }
-  return s;
-}
-
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') {
-      c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return out;
-}
-
-struct MediaType {
-  std::string type;                           // lower case
-  std::map<std::string, std::string> params;  // names in lower case
-};
-
-// A header value such as `form-data; name="file"; filename="a.txt"`. Nothing when it is malformed.
-std::optional<MediaType> parse_media_type(std::string_view text) {
-  MediaType out;
-  const size_t semicolon = text.find(';');
-  out.type = lower(trim(text.substr(0, semicolon)));
-  if (out.type.empty()) {
-    return std::nullopt;
-  }
-  std::string_view rest = semicolon == std::string_view::npos ? "" : text.substr(semicolon);
-  while (true) {
-    rest = trim(rest);
-    if (rest.empty()) {
-      break;
-    }
-    if (rest.front() != ';') {
-      return std::nullopt;
-    }
-    rest = trim(rest.substr(1));
-    if (rest.empty()) {
-      break;  // a trailing semicolon is fine
-    }
-    const size_t equals = rest.find('=');
-    if (equals == std::string_view::npos) {
-      return std::nullopt;
-    }
-    std::string name = lower(trim(rest.substr(0, equals)));
-    rest.remove_prefix(equals + 1);
-    std::string value;
-    if (!rest.empty() && rest.front() == '"') {
-      size_t i = 1;
-      for (; i < rest.size() && rest[i] != '"'; ++i) {
-        if (rest[i] == '\\' && i + 1 < rest.size() && (rest[i + 1] == '"' || rest[i + 1] == '\\')) {
-          ++i;
-        }
-        value.push_back(rest[i]);
-      }
-      if (i >= rest.size()) {
-        return std::nullopt;
-      }
-      rest.remove_prefix(i + 1);
-    } else {
-      const size_t end = rest.find(';');
-      value = std::string(trim(rest.substr(0, end)));
-      rest = end == std::string_view::npos ? "" : rest.substr(end);
-    }
-    // RFC 2231: filename*=UTF-8''na%C3%AFve.txt
-    if (name.size() > 1 && name.back() == '*') {
-      const size_t quote = value.find("''");
-      if (quote == std::string::npos) {
-        continue;
-      }
-      auto decoded = path_unescape(std::string_view(value).substr(quote + 2));
-      if (!decoded) {
-        continue;
-      }
-      name.pop_back();
-      value = std::move(*decoded);
-    }
-    out.params[name] = std::move(value);
-  }
-  return out;
+  return line;
 }
 
 std::string clean_path(std::string_view path) {
@@ -154,12 +71,13 @@ class Multipart final : public PartSource {
         case Line::Other:
           if (want_boundary) {
             co_return fail(Code::InvalidArgument,
-                           "multipart: expecting a new Part; got line \"{}\"", trim(*line));
+                           "multipart: expecting a new Part; got line \"{}\"",
+                           without_line_end(*line));
           }
           if (parts_ > 0) {
             if (*line != newline_) {
               co_return fail(Code::InvalidArgument, "multipart: unexpected line in Next(): \"{}\"",
-                             trim(*line));
+                             without_line_end(*line));
             }
             want_boundary = true;
           }
@@ -259,8 +177,8 @@ class Multipart final : public PartSource {
     }
     line.remove_prefix(dash_boundary_.size());
     if (line.starts_with("--")) {
-      const std::string_view rest = line.substr(2);
-      return trim(rest).empty() ? Line::Final : Line::Other;
+      const std::string_view rest = http::trim(without_line_end(line.substr(2)));
+      return rest.empty() ? Line::Final : Line::Other;
     }
     while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) {
       line.remove_prefix(1);
@@ -272,13 +190,12 @@ class Multipart final : public PartSource {
     return line == newline_ ? Line::Delimiter : Line::Other;
   }
 
-  Task<Result<std::optional<Part>>> start_part() {
-    ++parts_;
-    std::string disposition;
-    std::string content_type;
+  // What stands in front of a part's content, up to the empty line.
+  Task<Result<http::Headers>> read_headers() {
+    http::Headers headers;
     size_t total = 0;
     while (true) {
-      CO_TRY(auto line, co_await read_line());
+      CO_TRY(const auto line, co_await read_line());
       if (!line) {
         co_return fail(Code::InvalidArgument, "multipart: NextPart: EOF");
       }
@@ -286,39 +203,46 @@ class Multipart final : public PartSource {
       if (total > kMaxHeaderBytes) {
         co_return fail(Code::TooLarge, "multipart: message too large");
       }
-      const std::string_view header = trim(*line);
+      const std::string_view text = without_line_end(*line);
+      const std::string_view header = http::trim(text);
       if (header.empty()) {
-        break;
+        co_return headers;
+      }
+      if (header.data() != text.data() && !headers.empty()) {
+        headers.back().second.append(" ").append(header);  // a folded line goes on
+        continue;
       }
       const size_t colon = header.find(':');
       if (colon == std::string_view::npos) {
         co_return fail(Code::InvalidArgument, "malformed MIME header line: {}", header);
       }
-      const std::string name = lower(trim(header.substr(0, colon)));
-      if (name == "content-disposition") {
-        disposition = std::string(trim(header.substr(colon + 1)));
-      } else if (name == "content-type") {
-        content_type = std::string(trim(header.substr(colon + 1)));
-      }
+      headers.emplace_back(http::trim(header.substr(0, colon)),
+                           http::trim(header.substr(colon + 1)));
     }
+  }
+
+  Task<Result<std::optional<Part>>> start_part() {
+    ++parts_;
+    CO_TRY(const http::Headers headers, co_await read_headers());
     Part part;
-    if (!content_type.empty()) {
-      const auto type = parse_media_type(content_type);
-      if (!type) {
+    if (const auto content_type = http::find_header(headers, "Content-Type");
+        !content_type.empty()) {
+      const auto media = http::parse_media_type(content_type);
+      if (!media) {
         co_return fail(Code::InvalidArgument, "mime: invalid media parameter");
       }
-      if (type->type == "application/x-directory" || type->type == "multipart/form-data") {
+      if (media->type == "application/x-directory" || media->type == "multipart/form-data") {
         part.kind = PartKind::Directory;
-      } else if (type->type == "application/symlink") {
+      } else if (media->type == "application/symlink") {
         part.kind = PartKind::Symlink;
       }
     }
-    if (auto parsed = parse_media_type(disposition)) {
-      std::string name = std::move(parsed->params["filename"]);
-      if (auto decoded = query_unescape(name)) {
-        name = std::move(*decoded);
-      }
-      part.path = clean_path(name);
+    const auto disposition =
+        http::parse_media_type(http::find_header(headers, "Content-Disposition"));
+    if (disposition) {
+      const std::string_view name = disposition->parameter("filename");
+      const auto decoded = query_unescape(name);
+      part.path = clean_path(decoded ? *decoded : name);
     }
     in_part_ = true;
     part_read_ = false;
@@ -370,7 +294,9 @@ class Multipart final : public PartSource {
     if (rest.empty()) {
       return ended_ ? After::Boundary : After::Unknown;
     }
-    return is_space(rest.front()) || rest.front() == '-' ? After::Boundary : After::Content;
+    return std::string_view(" \t\r\n-").find(rest.front()) != std::string_view::npos
+               ? After::Boundary
+               : After::Content;
   }
 
   http::BodyReader& body_;
@@ -388,12 +314,12 @@ class Multipart final : public PartSource {
 }  // namespace
 
 Result<std::string> multipart_boundary(std::string_view content_type) {
-  const auto parsed = parse_media_type(content_type);
+  const auto parsed = http::parse_media_type(content_type);
   if (!parsed || (parsed->type != "multipart/form-data" && parsed->type != "multipart/mixed")) {
     return fail(Code::InvalidArgument, "request Content-Type isn't multipart/form-data");
   }
-  const auto boundary = parsed->params.find("boundary");
-  if (boundary == parsed->params.end()) {
+  const auto boundary = parsed->parameters.find("boundary");
+  if (boundary == parsed->parameters.end()) {
     return fail(Code::InvalidArgument, "no multipart boundary param in Content-Type");
   }
   return boundary->second;

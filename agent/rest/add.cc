@@ -1,18 +1,19 @@
 #include "agent/adder/add_answer.h"
 #include "agent/rest/handlers.h"
+#include "agent/rest/read.h"
 #include "common/base/json_writer.h"
 
 namespace ica::rest {
 
 Task<void> add_content(Exchange& exchange) {
-  auto boundary = adder::multipart_boundary(exchange.request.header("Content-Type"));
+  auto boundary = co_await or_bad_request(
+      exchange, adder::multipart_boundary(exchange.request.header("Content-Type")));
   if (!boundary) {
-    co_await exchange.send_error(400, boundary.error().message());
     co_return;
   }
-  auto wanted = adder::read_add_query(exchange.query, Time::now());
+  auto wanted =
+      co_await or_bad_request(exchange, adder::read_add_query(exchange.query, Time::now()));
   if (!wanted) {
-    co_await exchange.send_error(400, wanted.error().message());
     co_return;
   }
   adder::AddAnswer answer;

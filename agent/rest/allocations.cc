@@ -6,14 +6,13 @@
 namespace ica::rest {
 
 Task<void> list_allocations(Exchange& exchange) {
-  auto types = api::parse_pin_type_filter(exchange.query.get("filter"));
+  auto types =
+      co_await or_bad_request(exchange, api::parse_pin_type_filter(exchange.query.get("filter")));
   if (!types) {
-    co_await exchange.send_error(400, types.error().message());
     co_return;
   }
-  auto find = read_find(exchange.query);
+  auto find = co_await or_bad_request(exchange, read_find(exchange.query));
   if (!find) {
-    co_await exchange.send_error(400, find.error().message());
     co_return;
   }
   auto items = find->any() ? find_pins(exchange.cluster, *types, std::move(*find), exchange.stop())
@@ -23,9 +22,8 @@ Task<void> list_allocations(Exchange& exchange) {
 }
 
 Task<void> get_allocation(Exchange& exchange) {
-  auto cid = read_cid(exchange.var("cid"));
+  auto cid = co_await or_bad_request(exchange, read_cid(exchange.var("cid")));
   if (!cid) {
-    co_await exchange.send_error(400, cid.error().message());
     co_return;
   }
   api::PinOptions ignored;

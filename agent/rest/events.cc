@@ -3,6 +3,7 @@
 
 #include "agent/cluster/event_log.h"
 #include "agent/rest/handlers.h"
+#include "agent/rest/read.h"
 #include "common/base/async.h"
 #include "common/base/json_writer.h"
 
@@ -74,9 +75,8 @@ Task<void> get_events(Exchange& exchange) {
     co_await exchange.send_error(404, "events are not kept here (agent.max_events is 0)");
     co_return;
   }
-  auto wanted = read_wanted(exchange, log->last());
+  auto wanted = co_await or_bad_request(exchange, read_wanted(exchange, log->last()));
   if (!wanted) {
-    co_await exchange.send_error(400, wanted.error().message());
     co_return;
   }
   http::Headers headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-cache"}};

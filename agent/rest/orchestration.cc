@@ -2,6 +2,7 @@
 #include "agent/cluster/orchestrator.h"
 #include "agent/rest/handlers.h"
 #include "agent/rest/json_stream.h"
+#include "agent/rest/read.h"
 
 namespace ica::cluster {
 
@@ -95,9 +96,8 @@ Task<void> send_drain(Exchange& exchange, PeerId peer) {
 }
 
 Task<void> order_peer(Exchange& exchange, cluster::PeerMode mode) {
-  const auto peer = read_peer(exchange);
+  const auto peer = co_await or_bad_request(exchange, read_peer(exchange));
   if (!peer) {
-    co_await exchange.send_error(400, peer.error().message());
     co_return;
   }
   const Status ordered = co_await exchange.cluster.orchestrator().order(*peer, mode);
@@ -194,9 +194,8 @@ Task<void> uncordon_peer(Exchange& exchange) {
 }
 
 Task<void> get_drain(Exchange& exchange) {
-  const auto peer = read_peer(exchange);
+  const auto peer = co_await or_bad_request(exchange, read_peer(exchange));
   if (!peer) {
-    co_await exchange.send_error(400, peer.error().message());
     co_return;
   }
   co_await send_drain(exchange, *peer);

@@ -74,9 +74,8 @@ class ListedCids final : public cluster::Stream<api::GlobalPinInfo> {
 
 Task<void> list_pins(Exchange& exchange) {
   if (const auto list = exchange.query.get("cids"); !list.empty()) {
-    auto cids = read_cids(list);
+    auto cids = co_await or_bad_request(exchange, read_cids(list));
     if (!cids) {
-      co_await exchange.send_error(400, cids.error().message());
       co_return;
     }
     cluster::StreamPtr<api::GlobalPinInfo> items = std::make_unique<ListedCids>(
@@ -84,14 +83,13 @@ Task<void> list_pins(Exchange& exchange) {
     co_await send_infos(exchange, std::move(items));
     co_return;
   }
-  auto filter = api::parse_status_filter(exchange.query.get("filter"));
+  auto filter =
+      co_await or_bad_request(exchange, api::parse_status_filter(exchange.query.get("filter")));
   if (!filter) {
-    co_await exchange.send_error(400, filter.error().message());
     co_return;
   }
-  auto find = read_find(exchange.query);
+  auto find = co_await or_bad_request(exchange, read_find(exchange.query));
   if (!find) {
-    co_await exchange.send_error(400, find.error().message());
     co_return;
   }
   if (find->any()) {
@@ -106,9 +104,8 @@ Task<void> list_pins(Exchange& exchange) {
 }
 
 Task<void> get_pin(Exchange& exchange) {
-  auto cid = read_cid(exchange.var("cid"));
+  auto cid = co_await or_bad_request(exchange, read_cid(exchange.var("cid")));
   if (!cid) {
-    co_await exchange.send_error(400, cid.error().message());
     co_return;
   }
   api::PinOptions ignored;
@@ -123,9 +120,8 @@ Task<void> get_pin(Exchange& exchange) {
 }
 
 Task<void> recover_pin(Exchange& exchange) {
-  auto cid = read_cid(exchange.var("cid"));
+  auto cid = co_await or_bad_request(exchange, read_cid(exchange.var("cid")));
   if (!cid) {
-    co_await exchange.send_error(400, cid.error().message());
     co_return;
   }
   if (exchange.local()) {
@@ -144,9 +140,8 @@ Task<void> recover_all_pins(Exchange& exchange) {
 }
 
 Task<void> post_pin(Exchange& exchange) {
-  auto cid = read_cid(exchange.var("cid"));
+  auto cid = co_await or_bad_request(exchange, read_cid(exchange.var("cid")));
   if (!cid) {
-    co_await exchange.send_error(400, cid.error().message());
     co_return;
   }
   api::Pin pin;
@@ -157,9 +152,8 @@ Task<void> post_pin(Exchange& exchange) {
 }
 
 Task<void> delete_pin(Exchange& exchange) {
-  auto cid = read_cid(exchange.var("cid"));
+  auto cid = co_await or_bad_request(exchange, read_cid(exchange.var("cid")));
   if (!cid) {
-    co_await exchange.send_error(400, cid.error().message());
     co_return;
   }
   api::PinOptions ignored;
@@ -169,9 +163,8 @@ Task<void> delete_pin(Exchange& exchange) {
 }
 
 Task<void> post_path(Exchange& exchange) {
-  auto path = read_path(exchange);
+  auto path = co_await or_bad_request(exchange, read_path(exchange));
   if (!path) {
-    co_await exchange.send_error(400, path.error().message());
     co_return;
   }
   api::PinOptions options;
@@ -182,9 +175,8 @@ Task<void> post_path(Exchange& exchange) {
 }
 
 Task<void> delete_path(Exchange& exchange) {
-  auto path = read_path(exchange);
+  auto path = co_await or_bad_request(exchange, read_path(exchange));
   if (!path) {
-    co_await exchange.send_error(400, path.error().message());
     co_return;
   }
   api::PinOptions ignored;

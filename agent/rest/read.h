@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,5 +17,15 @@ Result<std::vector<Cid>> read_cids(std::string_view list);
 Result<std::string> read_path(const Exchange& exchange);
 // Pin options where a bad one is told to the client and otherwise ignored.
 void read_options_loosely(Exchange& exchange, api::PinOptions& out);
+
+// What was read, or nothing once the client has been told 400 and why.
+template <typename T>
+Task<std::optional<T>> or_bad_request(Exchange& exchange, Result<T> read) {
+  if (!read) {
+    co_await exchange.send_error(400, read.error().message());
+    co_return std::nullopt;
+  }
+  co_return std::move(*read);
+}
 
 }  // namespace ica::rest

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "common/codec/url_escape.h"
+
 namespace ica::http {
 
 namespace {
@@ -124,6 +126,56 @@ std::string_view MediaType::parameter(std::string_view name) const {
   return it == parameters.end() ? std::string_view() : std::string_view(it->second);
 }
 
+namespace {
+
+// `; name=value`, taken off the front of `text`. False when it is malformed; an empty name at the
+// end, and after a semicolon that ends the text, which is forgiven.
+bool take_parameter(std::string_view& text, std::string& name, std::string& value) {
+  skip_space(text);
+  if (text.empty()) {
+    return true;
+  }
+  if (text.front() != ';') {
+    return false;
+  }
+  text.remove_prefix(1);
+  skip_space(text);
+  if (text.empty()) {
+    return true;
+  }
+  for (const char c : take_token(text)) {
+    name += lower(c);
+  }
+  skip_space(text);
+  if (name.empty() || text.empty() || text.front() != '=') {
+    return false;
+  }
+  text.remove_prefix(1);
+  skip_space(text);
+  if (!text.empty() && text.front() == '"') {
+    auto quoted = take_quoted(text);
+    value = quoted ? std::move(*quoted) : std::string();
+    return quoted.has_value();
+  }
+  value = take_token(text);
+  return !value.empty();
+}
+
+// RFC 8187: charset'language'percent-encoded. Nothing for what is none, which Go leaves out as
+// well.
+std::optional<std::string> extended_value(std::string_view value) {
+  const size_t first = value.find('\'');
+  const size_t second = first == std::string_view::npos ? first : value.find('\'', first + 1);
+  if (second == std::string_view::npos ||
+      !(iequals(value.substr(0, first), "utf-8") || iequals(value.substr(0, first), "us-ascii"))) {
+    return std::nullopt;
+  }
+  auto decoded = path_unescape(value.substr(second + 1));
+  return decoded ? std::optional<std::string>(std::move(*decoded)) : std::nullopt;
+}
+
+}  // namespace
+
 std::optional<MediaType> parse_media_type(std::string_view value) {
   MediaType media;
   const size_t semicolon = std::min(value.find(';'), value.size());
@@ -142,39 +194,26 @@ std::optional<MediaType> parse_media_type(std::string_view value) {
     }
   }
   value.remove_prefix(semicolon);
+  std::map<std::string, std::string, std::less<>> extended;
   while (true) {
-    skip_space(value);
-    if (value.empty()) {
-      return media;
-    }
-    if (value.front() != ';') {
+    std::string name, text;
+    if (!take_parameter(value, name, text)) {
       return std::nullopt;
     }
-    value.remove_prefix(1);
-    skip_space(value);
-    if (value.empty()) {
-      return media;  // a semicolon at the end is forgiven
+    if (name.empty()) {
+      break;
     }
-    std::string name;
-    for (const char c : take_token(value)) {
-      name += lower(c);
-    }
-    skip_space(value);
-    if (name.empty() || value.empty() || value.front() != '=') {
-      return std::nullopt;
-    }
-    value.remove_prefix(1);
-    skip_space(value);
-    std::optional<std::string> text;
-    if (!value.empty() && value.front() == '"') {
-      text = take_quoted(value);
-    } else if (const std::string_view token = take_token(value); !token.empty()) {
-      text = std::string(token);
-    }
-    if (!text || !media.parameters.emplace(std::move(name), std::move(*text)).second) {
+    auto& list = name.back() == '*' ? extended : media.parameters;
+    if (!list.emplace(std::move(name), std::move(text)).second) {
       return std::nullopt;
     }
   }
+  for (const auto& [name, text] : extended) {
+    if (auto decoded = extended_value(text)) {
+      media.parameters[name.substr(0, name.size() - 1)] = std::move(*decoded);
+    }
+  }
+  return media;
 }
 
 std::string_view status_text(int status) {

@@ -27,9 +27,9 @@ std::string canonical_header(std::string_view name);
 // The reason phrase of a status as Go's http.StatusText has it; empty for an unknown one.
 std::string_view status_text(int status);
 
-// A Content-Type or Content-Disposition value: the part in front of the first semicolon in lower
-// case, and the parameters with their names in lower case, unquoted. Nothing when it is malformed
-// or names a parameter twice.
+// A Content-Type or Content-Disposition value: what is in front of the first semicolon in lower
+// case; the parameters, names in lower case, unquoted, `name*=` of RFC 8187 decoded and in front of
+// a plain `name`. Nothing when it is malformed or names a parameter twice.
 struct MediaType {
   std::string type;
   std::map<std::string, std::string, std::less<>> parameters;

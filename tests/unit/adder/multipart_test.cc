@@ -1,79 +1,12 @@
-#include <deque>
 #include <doctest/doctest.h>
+#include <random>
 
-#include "agent/adder/part_source.h"
+#include "tests/unit/adder/parts.h"
 
 namespace ica::adder {
 namespace {
 
-// A body that arrives in pieces of a chosen size.
-class Pieces final : public http::BodyReader {
- public:
-  Pieces(std::string data, size_t size) : data_(std::move(data)), size_(size) {}
-  Task<Result<std::optional<Bytes>>> read() override {
-    if (at_ >= data_.size()) {
-      co_return std::optional<Bytes>();
-    }
-    Bytes piece = data_.substr(at_, size_);
-    at_ += piece.size();
-    co_return std::optional<Bytes>(std::move(piece));
-  }
-
- private:
-  std::string data_;
-  size_t size_;
-  size_t at_ = 0;
-};
-
-std::string kind_name(PartKind kind) {
-  switch (kind) {
-    case PartKind::File:
-      return "file";
-    case PartKind::Directory:
-      return "dir";
-    case PartKind::Symlink:
-      return "link";
-  }
-  return "?";
-}
-
-Task<void> collect(std::string body, size_t size, std::string& out) {
-  Pieces pieces(std::move(body), size);
-  auto source = read_multipart(pieces, "b1");
-  while (true) {
-    auto part = co_await source->next();
-    if (!part) {
-      out += "error " + part.error().message();
-      co_return;
-    }
-    if (!*part) {
-      out += "end";
-      co_return;
-    }
-    const std::string head = kind_name((*part)->kind) + " [" + (*part)->path + "] ";
-    out += head;
-    while (true) {
-      auto piece = co_await source->read();
-      if (!piece) {
-        out += "error " + piece.error().message();
-        co_return;
-      }
-      if (!*piece) {
-        break;
-      }
-      out += **piece;
-    }
-    out += "; ";
-  }
-}
-
-std::string parse(const std::string& body, size_t size) {
-  asio::io_context context;
-  std::string out;
-  asio::co_spawn(context, collect(body, size, out), asio::detached);
-  context.run();
-  return out;
-}
+using testing::parse;
 
 // Every way to cut the body into pieces has to give the same parts.
 void check(const std::string& body, const std::string& expected) {
@@ -98,6 +31,46 @@ TEST_CASE("files, directories and links") {
 
 TEST_CASE("content that looks like a boundary") {
   check("--b1\r\n\r\nx\r\n--b\r\n--b1x\r\n\r\r\n--b1--", "file [] x\r\n--b\r\n--b1x\r\n\r; end");
+}
+
+TEST_CASE("what stands around the parts, and empty ones") {
+  check("preamble\r\n--b1\r\n\r\nx\r\n--b1--", "file [] x; end");
+  check("--b1  \r\n\r\nx\r\n--b1-- \r\nepilogue", "file [] x; end");
+  check("--b1\r\nA: 1\r\n\r\n\r\n--b1--", "file [] ; end");
+  check("--b1\r\nA: 1\r\n\r\n--b1\r\n\r\nx\r\n--b1--", "file [] ; file [] x; end");
+  check("--b1x\r\n--b1\r\n\r\nx\r\n--b1--", "file [] x; end");
+}
+
+TEST_CASE("headers: folded lines, extended names, no colon") {
+  check("--b1\r\nContent-Disposition: form-data;\r\n filename=\"a b\"\r\n\r\nx\r\n--b1--",
+        "file [a b] x; end");
+  check(
+      "--b1\r\nContent-Disposition: form-data; filename*=UTF-8''n%C3%A4.txt\r\n\r\nx\r\n"
+      "--b1--",
+      "file [n\xc3\xa4.txt] x; end");
+  check("--b1\r\nno colon\r\n\r\nx\r\n--b1--", "error malformed MIME header line: no colon");
+  check("--b1\r\nContent-Type: a/b/c\r\n\r\nx\r\n--b1--", "error mime: invalid media parameter");
+}
+
+TEST_CASE("bare line feeds") {
+  check("--b1\nA: 1\n\none\n--b1\n\ntwo\n--b1--\n", "file [] one; file [] two; end");
+}
+
+TEST_CASE("random content, cut anywhere") {
+  std::mt19937 random(7);
+  static constexpr const char* kPieces[] = {"\r\n", "--b", "\r", "\n", "-", "x", "\r\n--"};
+  for (int round = 0; round < 200; ++round) {
+    std::string body, expected;
+    for (auto parts = random() % 4 + 1; parts > 0; --parts) {
+      std::string content;
+      for (auto i = random() % 12; i > 0; --i) {
+        content += kPieces[random() % 7];
+      }
+      body += "--b1\r\n\r\n" + content + "\r\n";
+      expected += "file [] " + content + "; ";
+    }
+    CHECK(parse(body + "--b1--", random() % 20 + 1) == expected + "end");
+  }
 }
 
 TEST_CASE("names are cleaned") {

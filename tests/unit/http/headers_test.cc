@@ -40,6 +40,18 @@ TEST_CASE("media type: parameters, quotes, case") {
   CHECK(parse_media_type("text/plain;")->type == "text/plain");
 }
 
+TEST_CASE("media type: extended values") {
+  const auto name = [](const char* text) {
+    return std::string(parse_media_type(text).value().parameter("filename"));
+  };
+  CHECK(name("form-data; filename*=UTF-8''na%C3%AFve.txt") == "na\xc3\xafve.txt");
+  CHECK(name("form-data; filename*=utf-8'en'b%20c; filename=plain") == "b c");
+  CHECK(name("form-data; filename=plain; filename*=UTF-8''%zz") == "plain");
+  CHECK(name("form-data; filename=plain; filename*=koi8-r''%41") == "plain");
+  CHECK(name("form-data; filename*=plain") == "");
+  CHECK(name("form-data; *=x; filename=plain") == "plain");
+}
+
 TEST_CASE("media type: malformed") {
   for (const char* text : {"", "/", "text/", "text/pl ain", "a/b/c", "text/plain; x",
                            "text/plain; x=", "text/plain; x=\"open", "text/plain; x=1; X=2",
