@@ -15,6 +15,7 @@
 #include "common/api/peer.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/base/offload.h"
 #include "common/base/trace.h"
 
 namespace ica::cmd {
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::string_view kComponent = "service";
 constexpr Duration kBeat = std::chrono::seconds(5);
+constexpr Duration kStoreCheck = std::chrono::seconds(1);
 constexpr Duration kSettled = std::chrono::seconds(2);
 constexpr Duration kPoll = std::chrono::milliseconds(200);
 // Metrics of the other members come within a second of the connection.
@@ -66,6 +68,8 @@ struct Daemon::Parts {
   std::shared_ptr<telemetry::TraceExporter> traces;
   StopSource stop;
   std::atomic<int> loops{0};
+  std::mutex failure_mutex;
+  std::optional<Error> failure;
 
   Status start_health();
   Status open_state();
@@ -76,6 +80,7 @@ struct Daemon::Parts {
   void launch(Task<void> loop, const char* what);
   static Task<void> counted(Parts* self, Task<void> loop);
   static Task<void> beat(Parts* self);
+  static Task<void> watch_store(Parts* self);
   static Task<void> announce(Parts* self);
   static Task<void> settle(Parts* self);
   static Task<void> shut_down(Parts* self);
@@ -100,7 +105,7 @@ Status Daemon::Parts::open_state() {
   TRY_VOID(state.open(config.resolve(config.agent.folder), config, identity.id, runtime, clock));
   probe = std::make_shared<KuboProbe>(state.connector);
   health.set_kubo([this] { return probe->answers(); });
-  health.set_store_open(true);
+  health.set_store_usable(true);
   return {};
 }
 
@@ -151,6 +156,7 @@ void Daemon::Parts::start_loops() {
   state.tracker->start();
   background->start(net);
   launch(beat(this), "heartbeat");
+  launch(watch_store(this), "looking after the store");
   launch(announce(this), "announcing readiness");
   launch(settle(this), "giving back the memory of the start");
   launch(KuboProbe::run(probe, stop.get_token()), "asking whether Kubo answers");
@@ -205,6 +211,23 @@ Task<void> Daemon::Parts::beat(Parts* self) {
     if (!slept) {
       break;
     }
+  }
+}
+
+// A disk that refuses changes makes the peer unready until it takes them again.
+Task<void> Daemon::Parts::watch_store(Parts* self) {
+  const StopToken token = self->stop.get_token();
+  auto recover = [self] { return self->state.store->recover(); };
+  Status slept;
+  while (slept) {
+    const Status usable = co_await run_on(self->runtime.disk(), recover);
+    self->health.set_store_usable(usable.has_value());
+    if (!usable && usable.error().code() == Code::Closed) {
+      const std::lock_guard lock(self->failure_mutex);
+      self->failure = usable.error();
+      co_return;
+    }
+    slept = co_await sleep_for(kStoreCheck, token);
   }
 }
 
@@ -298,6 +321,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(config::Config config, config::Ide
   }
   parts.start_loops();
   return daemon;
+}
+
+std::optional<Error> Daemon::failure() const {
+  const std::lock_guard lock(parts_->failure_mutex);
+  return parts_->failure;
 }
 
 Status Daemon::reload(const config::Config& settings) {

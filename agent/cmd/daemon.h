@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/config/identity.h"
@@ -23,6 +24,10 @@ class Daemon {
 
   // New credentials, certificates and trusted peers; the rest of `settings` is not looked at.
   Status reload(const config::Config& settings);
+
+  // Why this process can do no more and another has to take over: its database has to be opened
+  // anew. Nothing acknowledged is lost.
+  std::optional<Error> failure() const;
 
   // Stops accepting, ends requests, lets the tracker put its work back, writes what waits, closes
   // the store. False when that takes longer than kStopLimit: then nothing acknowledged is lost, but

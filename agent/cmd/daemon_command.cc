@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view kComponent = "service";
 // How often the settings' files are looked at.
 constexpr std::chrono::seconds kWatch{5};
+constexpr std::chrono::seconds kLookAfterDaemon{1};
 
 constexpr cli::FlagSpec kFlags[] = {
     {.names = "upgrade, u", .usage = "run state migrations before starting (deprecated/unused)"},
@@ -122,10 +123,11 @@ class Signals {
   Signals(const Invocation& in, Daemon& daemon, std::vector<std::filesystem::path> watched)
       : in_(in), daemon_(daemon), watched_(std::move(watched)), seen_(fingerprint()) {}
 
-  // Returns when the first signal to end came.
+  // Returns when the first signal to end came, or the daemon cannot go on.
   void wait() {
     listen();
     watch();
+    look_after_daemon();
     context_.run();
   }
   // From now on a signal ends the process.
@@ -148,19 +150,27 @@ class Signals {
         listen();
         return;
       }
-      timer_.cancel();
       log_info(kComponent, "received signal {}",
                signal == SIGHUP ? "SIGHUP" : (signal == SIGINT ? "SIGINT" : "SIGTERM"));
+      context_.stop();
+    });
+  }
+
+  void look_after_daemon() {
+    daemon_timer_.expires_after(kLookAfterDaemon);
+    daemon_timer_.async_wait([this](const boost::system::error_code&) {
+      if (daemon_.failure()) {
+        context_.stop();
+        return;
+      }
+      look_after_daemon();
     });
   }
 
   // Files that are changed in place, as Kubernetes does with secrets, are as good as a signal.
   void watch() {
     timer_.expires_after(kWatch);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-      if (error) {
-        return;
-      }
+    timer_.async_wait([this](const boost::system::error_code&) {
       if (std::string now = fingerprint(); now != seen_) {
         seen_ = std::move(now);
         log_info(kComponent, "the settings' files have changed");
@@ -218,6 +228,7 @@ class Signals {
   std::string seen_;
   asio::io_context context_{1};
   asio::steady_timer timer_{context_};
+  asio::steady_timer daemon_timer_{context_};
   asio::signal_set signals_{context_, SIGINT, SIGTERM, SIGHUP};
 };
 
@@ -266,13 +277,21 @@ int run_daemon(const Invocation& in) {
   Signals::quit_on_next();
   log_info("cluster", "shutting down Cluster");
   notify_service_manager("STOPPING=1");
-  if (!(*daemon)->stop()) {
+  const auto failure = (*daemon)->failure();
+  const bool in_time = (*daemon)->stop();
+  if (!in_time) {
     // Everything acknowledged is on disk; what hangs here would only hold up the restart.
     log_warn(kComponent, "not everything ended in time; leaving without it");
-    log_flush();
-    std::_Exit(kOk);
   }
-  return kOk;
+  if (in_time) {
+    daemon->reset();
+  }
+  const int code = failure ? report("keeping the pinset", *failure) : kOk;
+  if (!in_time) {
+    log_flush();
+    std::_Exit(code);
+  }
+  return code;
 }
 
 constexpr Command kCommands[] = {

@@ -107,7 +107,7 @@ Result<Subject> view_subject(const Invocation& in) {
   return load_subject(in, lock ? std::optional(*std::move(lock)) : std::nullopt);
 }
 
-Result<std::unique_ptr<store::Store>> open_view(const Subject& subject) {
+Result<std::unique_ptr<store::Store>> open_view(const Subject& subject, bool read_only) {
   std::error_code ignored;
   if (!std::filesystem::exists(subject.folder, ignored)) {
     return fail(Code::NotFound,
@@ -118,13 +118,14 @@ Result<std::unique_ptr<store::Store>> open_view(const Subject& subject) {
   store::Options options;
   options.path = subject.folder;
   options.memory_budget = subject.config.agent.memory_budget;
-  options.read_only = !subject.lock.has_value();
+  options.read_only = read_only;
   return store::Store::open(options);
 }
 
 Status export_state(const Invocation& in) {
   TRY(const auto subject, view_subject(in));
-  TRY(const auto store, open_view(subject));
+  // Also without a daemon, so that a folder which a start refuses is exported as far as it goes.
+  TRY(const auto store, open_view(subject, true));
   const std::string& path = in.flags.text("file");
   if (path.empty()) {
     TRY_VOID(crdt::export_state(*store, std::cout));
@@ -150,7 +151,7 @@ Status make_checkpoint(const Invocation& in) {
     return fail(Code::InvalidArgument, "the command takes one argument, the folder to be made");
   }
   TRY(const auto subject, view_subject(in));
-  TRY(const auto store, open_view(subject));
+  TRY(const auto store, open_view(subject, !subject.lock.has_value()));
   const std::filesystem::path target = std::filesystem::absolute(in.args[0]);
   std::error_code error;
   if (std::filesystem::exists(target, error)) {
@@ -172,7 +173,7 @@ Status compact_state(const Invocation& in) {
   std::error_code error;
   std::filesystem::remove_all(fresh, error);
   {
-    TRY(const auto store, open_view(subject));
+    TRY(const auto store, open_view(subject, false));
     TRY(const auto replica, crdt::Replica::open(*store));
     const auto info = replica->info();
     const std::string digest = fmt::format("{:016x}", info.digest);

@@ -165,7 +165,8 @@ void LocalPinset::Impl::drain() {
   auto group = take();
   if (!group.empty()) {
     auto answers = commit(group);
-    if (!answers) {
+    static LogLimiter limiter;
+    if (!answers && limiter.allow("commit")) {
       log_error("crdt", "a commit of {} pinset operations failed: {}", group.size(),
                 answers.error().message());
     }

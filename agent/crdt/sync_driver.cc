@@ -31,6 +31,7 @@ struct SyncDriver::Impl : std::enable_shared_from_this<Impl> {
   Synchronizer synchronizer;
   asio::steady_timer timer;
   bool merging = false;
+  bool disk_fails = false;                 // the last merge could not be written
   std::optional<SteadyTime> behind_since;  // something has been missing since
   SteadyTime progress_at{};
 
@@ -65,6 +66,9 @@ Task<void> fetch(std::shared_ptr<Impl> impl, Fetcher::Request request) {
 constexpr auto kLongSync = std::chrono::seconds(2);
 constexpr auto kProgressPeriod = std::chrono::seconds(10);
 constexpr auto kFullPause = std::chrono::milliseconds(2);
+constexpr SteadyTime::duration kShortestWait = std::chrono::milliseconds(1);
+constexpr SteadyTime::duration kLongestWait = std::chrono::seconds(30);
+constexpr SteadyTime::duration kDiskPause = std::chrono::seconds(1);
 
 // Takes what a stream brings to the state executor, and lets the stream wait while too much is
 // there.
@@ -168,6 +172,7 @@ void SyncDriver::Impl::merge() {
     return;
   }
   const auto more = synchronizer.merge_some(clock.steady());
+  disk_fails = !more;
   if (!more) {
     // What arrived stays and is tried again with the next block or timer.
     report(more.error(), "merging blocks");
@@ -221,8 +226,9 @@ void SyncDriver::Impl::pump() {
       broadcaster.broadcast(std::move(message));
     }
   }
-  const auto wait = std::clamp<SteadyTime::duration>(
-      synchronizer.next() - now, std::chrono::milliseconds(1), std::chrono::seconds(30));
+  const auto shortest = disk_fails || !actions ? kDiskPause : kShortestWait;
+  const auto wait =
+      std::clamp<SteadyTime::duration>(synchronizer.next() - now, shortest, kLongestWait);
   timer.expires_after(wait);
   timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();

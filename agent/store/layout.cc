@@ -38,7 +38,7 @@ class LogBridge final : public rocksdb::Logger {
 
  private:
   static void write(LogLevel level, const char* format, va_list arguments) {
-    std::array<char, 1024> line;
+    std::array<char, 512> line;  // some hold a whole description of the database
     const int n = std::vsnprintf(line.data(), line.size(), format, arguments);
     if (n <= 0) {
       return;

@@ -59,6 +59,21 @@ Error newer_format(const fs::path& path, std::string_view what) {
                            path.string(), what, Store::kFormatVersion));
 }
 
+// Whether the disk takes what is written to it, beside the database's own files.
+bool takes_writes(const fs::path& folder) {
+  const fs::path file = folder / "PROBE";
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return false;
+  }
+  const std::string page(4096, '.');
+  const bool written = ::write(fd, page.data(), page.size()) == static_cast<ssize_t>(page.size()) &&
+                       ::fsync(fd) == 0;
+  ::close(fd);
+  ::unlink(file.c_str());
+  return written;
+}
+
 // What can be said before RocksDB touches anything.
 Status check_folder(const fs::path& path, bool read_only) {
   std::error_code ec;
@@ -200,6 +215,7 @@ class RocksStore final : public Store {
   std::vector<Result<std::optional<Bytes>>> multi_get(Family family, const std::vector<Bytes>& keys,
                                                       const SnapshotPtr& snapshot) const override;
   Status commit(Batch batch, Sync sync) override;
+  Status recover() override;
   SnapshotPtr snapshot() const override;
   std::unique_ptr<Cursor> cursor(Family family, BytesView prefix,
                                  const SnapshotPtr& snapshot) const override;
@@ -354,10 +370,6 @@ Status RocksStore::commit(Batch batch, Sync sync) {
     return fail(Code::Conflict, "the data folder {} is open for reading only",
                 options_.path.string());
   }
-  if (broken_.exchange(false, std::memory_order_relaxed)) {
-    // After a full disk RocksDB refuses everything until it is told to try again.
-    db().Resume().PermitUncheckedError();
-  }
   if (database_->layout.write_buffers->memory_usage() > options_.memory_budget / 2) {
     // The disk is slower than the writers; they wait here rather than fill the memory.
     TRY_VOID(flush());
@@ -385,9 +397,40 @@ Status RocksStore::commit(Batch batch, Sync sync) {
     broken_.store(true, std::memory_order_relaxed);
     return fail(error(status, "writing to"));
   }
+  broken_.store(false, std::memory_order_relaxed);
   if (options_.commit_hook) {
     return options_.commit_hook(CommitPoint::After, n);
   }
+  return {};
+}
+
+Status RocksStore::recover() {
+  if (!broken_.load(std::memory_order_relaxed)) {
+    return {};
+  }
+  // After most errors RocksDB refuses everything until it is told to try again, and after some, as
+  // one of the log, also then: what it has in memory may not be what the log has.
+  const std::lock_guard lock(writing_);
+  const auto status = db().Resume();
+  if (!status.ok()) {
+    const bool for_good = status.severity() >= rocksdb::Status::Severity::kFatalError;
+    Error refused = error(status, "writing to");
+    if (for_good && status.IsIOError() && takes_writes(options_.path)) {
+      return fail(Code::Closed,
+                  "{}; the disk works again: start this peer anew, nothing acknowledged is lost",
+                  refused.message());
+    }
+    return fail(std::move(refused));
+  }
+  rocksdb::WriteOptions write;
+  write.sync = true;
+  const auto written =
+      db().Put(write, handle(Family::Meta), slice(kFormatKey), std::to_string(kFormatVersion));
+  if (!written.ok()) {
+    return fail(error(written, "writing to"));
+  }
+  log_info("store", "the data folder {} can be written to again", options_.path.string());
+  broken_.store(false, std::memory_order_relaxed);
   return {};
 }
 

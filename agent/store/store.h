@@ -150,6 +150,11 @@ class Store {
       Family family, const std::vector<Bytes>& keys,
       const SnapshotPtr& snapshot = nullptr) const = 0;
   virtual Status commit(Batch batch, Sync sync) = 0;
+  // Whether changes can be written. After a commit that the disk refused this tries to make it
+  // possible again, so it is to be asked now and then. Errors: Io (the disk still refuses; what was
+  // read before can be read), Closed (the disk works again, and only a store that is opened anew
+  // can write to it), Corrupt.
+  virtual Status recover() = 0;
   virtual SnapshotPtr snapshot() const = 0;
   // Bounds: only keys that start with `prefix` (empty: the whole family).
   virtual std::unique_ptr<Cursor> cursor(Family family, BytesView prefix = {},

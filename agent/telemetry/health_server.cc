@@ -26,7 +26,7 @@ std::string readiness_json(const Health::Readiness& readiness) {
     json.string("the peer is shutting down");
   }
   if (!readiness.store) {
-    json.string("the store is not open");
+    json.string("the store is not open, or its disk refuses changes");
   }
   if (!readiness.kubo) {
     json.string("the IPFS daemon does not answer");
@@ -55,7 +55,7 @@ bool Health::alive() const {
 
 Health::Readiness Health::readiness() const {
   const std::lock_guard lock(mutex_);
-  return {.store = store_open_.load(std::memory_order_relaxed),
+  return {.store = store_usable_.load(std::memory_order_relaxed),
           .kubo = kubo_ && kubo_(),
           .stopping = stopping_.load(std::memory_order_relaxed)};
 }

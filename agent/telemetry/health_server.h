@@ -18,7 +18,8 @@ class Health {
  public:
   // The event loops prove by regular calls that they are not stuck.
   void beat() { last_beat_.store(now(), std::memory_order_relaxed); }
-  void set_store_open(bool open) { store_open_.store(open, std::memory_order_relaxed); }
+  // Whether the store is open and its disk takes changes.
+  void set_store_usable(bool usable) { store_usable_.store(usable, std::memory_order_relaxed); }
   void set_stopping() { stopping_.store(true, std::memory_order_relaxed); }
   // Whether Kubo answers; asked at each probe. May be set and cleared at any time.
   void set_kubo(std::function<bool()> reachable);
@@ -38,7 +39,7 @@ class Health {
   static int64_t now();
 
   std::atomic<int64_t> last_beat_{now()};
-  std::atomic<bool> store_open_{false};
+  std::atomic<bool> store_usable_{false};
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;
   std::function<bool()> kubo_;
@@ -46,8 +47,9 @@ class Health {
 
 // Port 8888 on threads of its own, so that probes are answered when everything else is busy:
 //   /healthz  200 while the event loops turn, else 503
-//   /readyz   200 when the store is open and our Kubo answers, else 503; JSON that says what is
-//   missing /metrics  Prometheus text, or 404 when the statistics are switched off
+//   /readyz   200 when the store can be used and our Kubo answers, else 503; JSON that says what is
+//             missing
+//   /metrics  Prometheus text, or 404 when the statistics are switched off
 // Thread-safety: all methods from any thread.
 class HealthServer {
  public:

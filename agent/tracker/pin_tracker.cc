@@ -190,7 +190,7 @@ void PinTracker::on_change(const crdt::PinChange& change, store::Batch& batch) {
   auto read = current_row(change.cid);
   if (!read) {
     // The pin matters more than what we knew of its progress: it is queued anew.
-    log_error(kLog, "{}", read.error().message());
+    log_disk_error("reading pin statuses", read.error());
   }
   const std::optional<Row> old_row = read ? *read : std::nullopt;
   const std::optional<Row> row = next_row(change, old_row);
@@ -225,7 +225,7 @@ void PinTracker::on_committed(const Status& outcome) {
     group_next_ = group_;
     pending_.clear();
     pending_inserts_.clear();
-    queue_.rewind();
+    hold_off();
     pump();
     return;
   }
@@ -256,7 +256,7 @@ bool PinTracker::commit_own(store::Batch batch, Tally tally,
   batch.put(Family::Meta, kOwnTally, encode_tally(tally));
   // Not synced: after a power failure Kubo is asked once more, that is all.
   if (auto done = store_.commit(std::move(batch), store::Sync::No); !done) {
-    log_error(kLog, "writing pin statuses: {}", done.error().message());
+    log_disk_error("writing pin statuses", done.error());
     return false;
   }
   {

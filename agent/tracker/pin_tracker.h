@@ -121,6 +121,11 @@ class PinTracker final : public Tracker,
   bool start_one(Lane lane);
   bool lane_due(Lane lane, int64_t now);
   bool paused() const { return gates_.paused && gates_.paused(); }
+  // A few times a minute, not for every pin.
+  static void log_disk_error(std::string_view doing, const Error& error);
+  // The disk fails: everything is looked at again, after a while.
+  void hold_off();
+  Duration held() const;  // for so long nothing is started
   void arm_timer(int64_t now);
   void post_outcome(RunningPtr op, Status status);
   void apply_outcomes();
@@ -167,6 +172,7 @@ class PinTracker final : public Tracker,
   int others_running_ = 0;
   int unpins_running_ = 0;
   uint64_t turn_ = 0;
+  SteadyTime held_until_{};
   bool started_ = false;
   bool stopping_ = false;
   Gates gates_;  // set before the start, then only read

@@ -23,6 +23,8 @@ constexpr Duration kStuckAfter = std::chrono::milliseconds(500);
 // One that has brought something may have a slow peer, and walks over what is there first.
 constexpr Duration kStuckBetween = std::chrono::seconds(10);
 constexpr int kMaxDoublings = 10;
+// How soon a disk that failed is tried again.
+constexpr Duration kDiskPause = std::chrono::seconds(2);
 // How soon the holders of a surplus copy are asked again.
 constexpr Duration kReleaseRetry = std::chrono::seconds(10);
 
@@ -32,16 +34,20 @@ bool is_await(Lane lane) {
 
 }  // namespace
 
+void PinTracker::log_disk_error(std::string_view doing, const Error& error) {
+  static LogLimiter limiter;
+  if (limiter.allow(doing)) {
+    log_error(kLog, "{}: {}", doing, error.message());
+  }
+}
+
 bool PinTracker::lane_due(Lane lane, int64_t now) {
   if (is_await(lane) && !connector_->reachable()) {
     return false;
   }
   auto entry = queue_.peek(lane);
   if (!entry) {
-    static LogLimiter limiter;
-    if (limiter.allow("queue")) {
-      log_error(kLog, "reading the pin queue: {}", entry.error().message());
-    }
+    log_disk_error("reading the pin queue", entry.error());
     return false;
   }
   // No retry is ever further away than this; a due time that is was written by a clock that was
@@ -50,13 +56,22 @@ bool PinTracker::lane_due(Lane lane, int64_t now) {
   return entry->has_value() && ((*entry)->key.due <= now || (*entry)->key.due > horizon);
 }
 
+void PinTracker::hold_off() {
+  queue_.rewind();
+  held_until_ = clock_.steady() + kDiskPause;
+}
+
+Duration PinTracker::held() const {
+  return std::max<Duration>(held_until_ - clock_.steady(), Duration::zero());
+}
+
 void PinTracker::pump() {
   if (!started_ || stopping_) {
     return;
   }
   const int64_t now = clock_.now().unix_nanos();
   const bool no_room = paused();
-  while (!no_room && pins_running_ < options_.concurrent_pins) {
+  while (!no_room && pins_running_ < options_.concurrent_pins && held() == Duration::zero()) {
     SlotView view;
     view.slots = options_.concurrent_pins;
     view.busy_others = others_running_;
@@ -73,7 +88,7 @@ void PinTracker::pump() {
       ++turn_;
     }
   }
-  while (unpins_running_ < options_.concurrent_unpins) {
+  while (unpins_running_ < options_.concurrent_unpins && held() == Duration::zero()) {
     const Lane lane = lane_due(Lane::UnpinAwaits, now) ? Lane::UnpinAwaits : Lane::Unpin;
     if (!lane_due(lane, now)) {
       break;
@@ -96,7 +111,8 @@ bool PinTracker::start_one(Lane lane) {
   }
   auto read = current_row(entry.cid);
   if (!read) {
-    log_error(kLog, "{}", read.error().message());
+    log_disk_error("reading pin statuses", read.error());
+    hold_off();
     return false;
   }
   const std::optional<Row>& row = *read;
@@ -122,7 +138,8 @@ bool PinTracker::start_one(Lane lane) {
   if (op->to_pin) {
     auto pin = pinset_.get(entry.cid);
     if (!pin) {
-      log_error(kLog, "queued pin {}: {}", entry.cid, pin.error().message());
+      log_disk_error("reading a queued pin", pin.error());
+      hold_off();
       return false;
     }
     if (!pin->has_value()) {
@@ -178,6 +195,9 @@ void PinTracker::arm_timer(int64_t now) {
     }
   }
   oldest_due_ = oldest == INT64_MAX ? 0 : oldest;
+  if (const Duration hold = held(); hold > Duration::zero()) {
+    next = now + hold.count();
+  }
   if (next == INT64_MAX) {
     timer_->cancel();
     return;
@@ -323,8 +343,8 @@ void PinTracker::apply_outcomes() {
     }
     auto read = current_row(op->cid);
     if (!read) {
-      log_error(kLog, "{}", read.error().message());
-      queue_.rewind();
+      log_disk_error("reading pin statuses", read.error());
+      hold_off();
       continue;
     }
     const std::optional<Row>& row = *read;
@@ -359,8 +379,8 @@ void PinTracker::apply_outcomes() {
     }
   }
   if (!batch.empty() && !commit_own(std::move(batch), tally, inserted)) {
-    // The disk refuses: what is on it still says that the work is to be done. Not at once again.
-    queue_.rewind();
+    // What is on the disk still says that the work is to be done. Not at once again.
+    hold_off();
   }
   {
     // Only now: a reader that sees the operation gone finds its outcome in the row.

@@ -160,7 +160,7 @@ std::vector<TrackedPin> PinTracker::requeue_now(const std::vector<Cid>& cids) {
     }
     auto pin = pinset_.get(cid);
     if (!pin) {
-      log_error(kLog, "{}", pin.error().message());
+      log_disk_error("reading a pin to be recovered", pin.error());
       continue;
     }
     const bool to_pin = (*row)->to_pin();

@@ -32,6 +32,7 @@ class MemoryStore final : public store::Store {
       store::Family family, const std::vector<Bytes>& keys,
       const store::SnapshotPtr& snapshot = nullptr) const override;
   Status commit(store::Batch batch, store::Sync sync) override;
+  Status recover() override { return {}; }
   store::SnapshotPtr snapshot() const override;
   std::unique_ptr<store::Cursor> cursor(
       store::Family family, BytesView prefix = {},

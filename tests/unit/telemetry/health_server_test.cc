@@ -57,9 +57,10 @@ TEST_CASE("health server: readiness says what is missing") {
   auto answer = get(*port, "/readyz");
   CHECK(status_of(answer) == 503);
   CHECK(body_of(answer) ==
-        "{\"ready\":false,\"store\":false,\"kubo\":false,\"missing\":[\"the store is not open\","
+        "{\"ready\":false,\"store\":false,\"kubo\":false,\"missing\":[\"the store is not open, or "
+        "its disk refuses changes\","
         "\"the IPFS daemon does not answer\"]}\n");
-  health.set_store_open(true);
+  health.set_store_usable(true);
   bool kubo = false;
   health.set_kubo([&kubo] { return kubo; });
   CHECK(status_of(get(*port, "/readyz")) == 503);

@@ -427,8 +427,12 @@ TEST_CASE("a group that does not reach the disk changes nothing") {
   CHECK(bench.is(kept, TrackerStatus::Pinning));
   CHECK(bench.is(cid_of(2), TrackerStatus::Unpinned));
   CHECK(bench.tracker->counts().pin_queued == before.pin_queued);
+  // The disk that refused it gets a pause.
   bench.kubo->set_mood(Mood::Instant);
   bench.put(cid_of(2));
+  bench.settle();
+  CHECK(bench.is(cid_of(2), TrackerStatus::PinQueued));
+  bench.advance(std::chrono::seconds(2));
   CHECK(bench.until([&] { return bench.is(cid_of(2), TrackerStatus::Pinned); }));
 }
 
