@@ -80,8 +80,9 @@ void LocalPinset::Impl::enqueue(Operation operation) {
       error = Error(Code::Closed, "the pinset is closing");
     } else if (waiting.size() >= options.max_queue_size) {
       refuse = std::move(operation.done);
-      error = Error(Code::Busy,
-                    fmt::format("{} pinset operations are waiting already", waiting.size()));
+      error = Error(Code::Busy, fmt::format("{} pinset operations are waiting already, as many as "
+                                            "crdt.batching.max_queue_size allows",
+                                            waiting.size()));
     } else {
       waiting.push_back(std::move(operation));
       const bool full = waits() && waiting.size() >= options.max_batch_size;

@@ -309,6 +309,7 @@ void PinTracker::retry_stuck() {
 
 void PinTracker::restart_stuck() {
   const Time now = clock_.now();
+  size_t begun_again = 0;
   for (const RunningPtr& op : all_running()) {
     if (!op->to_pin || op->again) {
       continue;
@@ -322,8 +323,12 @@ void PinTracker::restart_stuck() {
       continue;
     }
     ++restarts;
+    ++begun_again;
     op->again = true;
     op->stop.request_stop();
+  }
+  if (begun_again > 0) {
+    log_info(kLog, "{} pins that stand still are begun again", begun_again);
   }
 }
 

@@ -176,7 +176,8 @@ struct ApiServer::Impl {
     headers.emplace_back("Retry-After", std::to_string(seconds));
     headers.insert(headers.end(), options.headers.begin(), options.headers.end());
     std::string body = routes.error_body(
-        429, "too many wrong credentials from this address, wait " + std::to_string(seconds) + "s");
+        429, "too many wrong credentials from this address (login_failures_per_minute), wait " +
+                 std::to_string(seconds) + "s");
     const Status sent = co_await response.send(429, std::move(headers), std::move(body));
     (void)sent;
   }
