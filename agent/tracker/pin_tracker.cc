@@ -13,7 +13,6 @@ namespace {
 using api::TrackerStatus;
 using store::Family;
 
-constexpr std::string_view kLog = "pintracker";
 // Two records, each with one writer: so that neither a group in flight nor one of our own commits
 // can overwrite what the other has counted.
 constexpr std::string_view kGroupTally = "tracker/group";

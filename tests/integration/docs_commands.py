@@ -27,6 +27,7 @@ ELSEWHERE = [
     (r"ipfs pin remote ", "tests/integration/pinsvc.py", '"remote"'),
     (r"ipfs-cluster-ctl peers (cordon|drain|uncordon) NAME", "tests/integration/orchestration.py", "drain"),
     (r"ipfs-cluster-ctl rebalance --(dry-run|start|stop)", "tests/integration/orchestration.py", "rebalance"),
+    (r"ipfs-cluster-agent identity derive ", "tests/chart/chart_scripts.py", '"derive"'),
     (r"helm (install|upgrade) my-ipfs-cluster ", RELEASE, "def helm"),
     (r"helm test my-ipfs-cluster ", RELEASE, "helm test"),
     (r"helm rollback my-ipfs-cluster ", RELEASE, "helm rollback"),
@@ -71,7 +72,7 @@ def block_commands(page):
             continue
         line = text.count("\n", 0, match.start()) + 2
         for command in match[2].replace("\\\n", " ").splitlines():
-            if re.match(r"(\S+=)?[\w./$(-]+", command) and not re.match(r"(common|agent)/\w+($|\s)", command):
+            if command.strip():
                 yield line, re.sub(r"\s+", " ", command.strip())
 
 
