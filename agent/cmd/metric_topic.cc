@@ -57,8 +57,9 @@ MetricTopic::MetricTopic(const config::Config& config, PeerId self, monitor::Mon
       clock_(clock),
       shared_(std::make_shared<Shared>(clock, std::move(executor))) {}
 
-void MetricTopic::join(p2p::Gossip& gossip) {
+void MetricTopic::join(p2p::Gossip& gossip, std::function<void(const PeerId&)> heard) {
   shared_->gossip = &gossip;
+  heard_ = std::move(heard);
   p2p::Gossip::Topic hooks;
   hooks.deliver = [this](Bytes data, const PeerId& author, const PeerId& from) {
     take(data, author, from);
@@ -135,7 +136,10 @@ void MetricTopic::take(BytesView message, const PeerId& author, const PeerId& fr
                std::chrono::duration_cast<std::chrono::seconds>(ahead).count());
     }
   }
-  monitor_.add(*std::move(metric));
+  const bool ping = metric->valid && metric->name == monitor::kPing && metric->peer == author;
+  if (monitor_.add(*std::move(metric)) && ping && heard_) {
+    heard_(author);
+  }
 }
 
 void MetricTopic::stop() {

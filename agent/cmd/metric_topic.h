@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,7 +25,8 @@ class MetricTopic {
   MetricTopic(const config::Config& config, PeerId self, monitor::Monitor& monitor,
               const Clock& clock, Executor executor);
 
-  void join(p2p::Gossip& gossip);
+  // `heard` is told of every valid ping, with the peer that it is of.
+  void join(p2p::Gossip& gossip, std::function<void(const PeerId&)> heard = {});
   // A metric of ours; invalid ones never leave.
   void publish(const api::Metric& metric);
   void stop();
@@ -42,6 +44,7 @@ class MetricTopic {
   monitor::Monitor& monitor_;
   const Clock& clock_;
   const std::shared_ptr<Shared> shared_;
+  std::function<void(const PeerId&)> heard_;
 };
 
 }  // namespace ica::cmd

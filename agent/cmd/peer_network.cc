@@ -20,6 +20,8 @@ namespace ica::cmd {
 namespace {
 
 constexpr Duration kIdLimit = std::chrono::seconds(10);
+constexpr Duration kStartLimit = std::chrono::seconds(3);
+constexpr Duration kStartPoll = std::chrono::milliseconds(50);
 constexpr Duration kIntroductions = std::chrono::seconds(30);
 constexpr std::array<Duration, 3> kStuckRetries = {
     std::chrono::milliseconds(700), std::chrono::seconds(3), std::chrono::seconds(10)};
@@ -123,7 +125,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
         swarm({.self = needs.identity.id,
                .peers = peers,
                .connector = needs.connector,
-               .near = [this] { return host.connected_peers(); },
+               .near = [this] { return settled_peers(); },
                .linked = [this] { launch(retry_stuck(shared_from_this()), "stuck pins"); }},
               needs.config.ipfs_http.connect_swarms_delay, strand) {}
 
@@ -143,6 +145,8 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   std::atomic<const rpc::Server*> answering{nullptr};  // the same, for scrapes
   StopSource stop;
   std::atomic<int> running{0};
+  std::set<PeerId> dialling;  // because they were heard of; on the strand
+  std::set<PeerId> settled;   // connected, and can be asked for their ID; on the strand
 
   void launch(Task<void> loop, const char* what) {
     running.fetch_add(1);
@@ -151,6 +155,37 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   static Task<void> counted(Self self, Task<void> loop) {
     co_await std::move(loop);
     self->running.fetch_sub(1);
+  }
+
+  // A Go peer answers calls a moment before it can make any itself, and what it has to ask its own
+  // parts for ends it then (a nil client in go-libp2p-gorpc; its ID is such a call). Who sends
+  // metrics is past that; one that stays silent has had time.
+  static Task<void> past_its_start(Self self, PeerId peer) {
+    const int64_t met = self->needs.clock.now().unix_nanos();
+    const SteadyTime limit = self->needs.clock.steady() + kStartLimit;
+    while (self->needs.clock.steady() < limit) {
+      const auto ping = self->needs.monitor.last_of(monitor::kPing, peer);
+      if (ping && ping->received_at >= met) {
+        co_return;
+      }
+      const Status slept = co_await sleep_for(kStartPoll, self->stop.get_token());
+      if (!slept) {
+        co_return;
+      }
+    }
+  }
+
+  std::vector<PeerId> settled_peers() const {
+    std::vector<PeerId> out = host.connected_peers();
+    std::erase_if(out, [this](const PeerId& peer) { return !settled.contains(peer); });
+    return out;
+  }
+
+  static Task<void> meet(Self self, PeerId peer) {
+    co_await past_its_start(self, peer);
+    self->settled.insert(peer);
+    self->swarm.met(peer);
+    co_await introduce(self, peer);
   }
 
   // What a peer knows of the others' addresses. With one known peer we get to know all.
@@ -184,7 +219,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
       if (!slept) {
         co_return;
       }
-      const std::vector<PeerId> connected = self->host.connected_peers();
+      const std::vector<PeerId> connected = self->settled_peers();
       const std::set<PeerId> near(connected.begin(), connected.end());
       bool missing = false;
       for (const PeerId& member : self->needs.monitor.alive()) {
@@ -194,6 +229,24 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
         const auto turn = random_below(static_cast<uint32_t>(connected.size()));
         co_await introduce(self, connected[turn]);
       }
+    }
+  }
+
+  // A member that is heard of through others and not connected to us is up: earlier attempts to
+  // reach it, perhaps before it listened, say nothing any more.
+  static Task<void> dial_heard(Self self, PeerId peer) {
+    if (self->host.connections(peer) > 0 || !self->dialling.insert(peer).second) {
+      co_return;
+    }
+    const Status connected = co_await self->host.connect(
+        peer, self->needs.config.cluster.dial_peer_timeout, self->stop.get_token());
+    (void)connected;
+    self->dialling.erase(peer);
+  }
+
+  void on_heard(const PeerId& peer) {
+    if (host.connections(peer) == 0 && !stop.stop_requested()) {
+      launch(dial_heard(shared_from_this(), peer), "dialling a member");
     }
   }
 
@@ -237,15 +290,19 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void on_connected(const PeerId& peer) {
-    swarm.met(peer);
+    settled.erase(peer);
     if (!stop.stop_requested()) {
-      launch(introduce(shared_from_this(), peer), "introduction");
+      launch(meet(shared_from_this(), peer), "introduction");
     }
   }
 
   Status start(cluster::Cluster& c) {
     crdt_topic.join(host, gossip, bitswap, driver);
-    metrics.join(gossip);
+    metrics.join(gossip, [weak = weak_from_this()](const PeerId& peer) {
+      if (const auto self = weak.lock()) {
+        asio::post(self->strand, [self, peer] { self->on_heard(peer); });
+      }
+    });
     needs.pinset.set_sink(crdt_topic);
     server = std::make_unique<rpc::Server>(host, c, needs.connector);
     pinset_protocol.serve();
