@@ -1,13 +1,12 @@
 #include "agent/store/store.h"
 
 #include <chrono>
-#include <fcntl.h>
 #include <mutex>
 #include <rocksdb/experimental.h>
 #include <rocksdb/utilities/checkpoint.h>
-#include <unistd.h>
 
 #include "agent/store/database.h"
+#include "agent/store/folder.h"
 #include "agent/store/synced_mark.h"
 #include "common/base/log.h"
 
@@ -37,70 +36,12 @@ rocksdb::Slice slice(BytesView b) {
   return {b.data(), b.size()};
 }
 
-// Who holds the lock on `file`, 0 when it is free or cannot be said.
-pid_t lock_holder(const fs::path& file) {
-  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) {
-    return 0;
-  }
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  const bool held = ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-  ::close(fd);
-  return held ? lock.l_pid : 0;
-}
-
 Error newer_format(const fs::path& path, std::string_view what) {
   return Error(Code::Unsupported,
                fmt::format("the data folder {} was written by a newer version of this program ({}; "
                            "this one knows format {}): start that version again, or export the "
                            "state with it and import it here",
                            path.string(), what, Store::kFormatVersion));
-}
-
-// Whether the disk takes what is written to it, beside the database's own files.
-bool takes_writes(const fs::path& folder) {
-  const fs::path file = folder / "PROBE";
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return false;
-  }
-  const std::string page(4096, '.');
-  const bool written = ::write(fd, page.data(), page.size()) == static_cast<ssize_t>(page.size()) &&
-                       ::fsync(fd) == 0;
-  ::close(fd);
-  ::unlink(file.c_str());
-  return written;
-}
-
-// What can be said before RocksDB touches anything.
-Status check_folder(const fs::path& path, bool read_only) {
-  std::error_code ec;
-  const bool has_current = fs::exists(path / "CURRENT", ec);
-  if (has_current) {
-    return {};
-  }
-  if (fs::exists(path, ec)) {
-    for (const auto& entry : fs::directory_iterator(path, ec)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with("MANIFEST-") || name.ends_with(".sst")) {
-        return fail(
-            Code::Corrupt,
-            "the data folder {} is damaged: the file CURRENT is missing; restore the folder "
-            "from a backup, or move it away and let this peer sync again",
-            path.string());
-      }
-    }
-  }
-  if (read_only) {
-    return fail(Code::NotFound, "there is no data folder {}", path.string());
-  }
-  fs::create_directories(path, ec);
-  if (ec) {
-    return fail(Code::Io, "cannot make the data folder {}: {}", path.string(), ec.message());
-  }
-  return {};
 }
 
 Status check_families(const Options& options, const Layout& layout) {
@@ -229,6 +170,7 @@ class RocksStore final : public Store {
 
  private:
   Status check_format();
+  Status write_format(std::string_view doing);
   Status check_synced();
   rocksdb::DB& db() const { return *database_->db; }
   rocksdb::ColumnFamilyHandle* handle(Family f) const { return database_->handle(f); }
@@ -271,12 +213,16 @@ Status RocksStore::check_format() {
   if (options_.read_only) {
     return fail(Code::Corrupt, "the data folder {} has no format version", options_.path.string());
   }
+  return write_format("opening");
+}
+
+Status RocksStore::write_format(std::string_view doing) {
   rocksdb::WriteOptions write;
   write.sync = true;
   const auto written =
       db().Put(write, handle(Family::Meta), slice(kFormatKey), std::to_string(kFormatVersion));
   if (!written.ok()) {
-    return fail(error(written, "opening"));
+    return fail(error(written, doing));
   }
   return {};
 }
@@ -422,13 +368,7 @@ Status RocksStore::recover() {
     }
     return fail(std::move(refused));
   }
-  rocksdb::WriteOptions write;
-  write.sync = true;
-  const auto written =
-      db().Put(write, handle(Family::Meta), slice(kFormatKey), std::to_string(kFormatVersion));
-  if (!written.ok()) {
-    return fail(error(written, "writing to"));
-  }
+  TRY_VOID(write_format("writing to"));  // whether it really can be written to
   log_info("store", "the data folder {} can be written to again", options_.path.string());
   broken_.store(false, std::memory_order_relaxed);
   return {};
