@@ -27,6 +27,10 @@ else()
   # GCC 12 reports members of coroutine frames as maybe uninitialised, and the two halves of Asio's
   # operators new and delete for such frames as a mismatch when it has inlined one of them.
   add_compile_options(-Wno-maybe-uninitialized -Wno-mismatched-new-delete -Wno-psabi -fpch-preprocess)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # It takes the move of a long std::string for one out of the short one's buffer.
+    add_compile_options(-Wno-array-bounds)
+  endif()
 endif()
 if(ICA_WERROR)
   add_compile_options(-Werror)
