@@ -29,7 +29,7 @@ else()
   add_compile_options(-Wno-maybe-uninitialized -Wno-mismatched-new-delete -Wno-psabi -fpch-preprocess)
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # It takes the move of a long std::string for one out of the short one's buffer.
-    add_compile_options(-Wno-array-bounds)
+    add_compile_options(-Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
   endif()
 endif()
 if(ICA_WERROR)
