@@ -1,5 +1,7 @@
 #include "agent/cmd/network_values.h"
 
+#include <algorithm>
+
 #include "agent/p2p/host_stats.h"
 
 namespace ica::cmd {
@@ -8,6 +10,8 @@ namespace {
 telemetry::NetworkValues::Direction direction(const p2p::HostStats& stats, bool inbound) {
   telemetry::NetworkValues::Direction values;
   values.connections = (inbound ? stats.accepted : stats.dialled).load(std::memory_order_relaxed);
+  const int64_t open = (inbound ? stats.open_inbound_streams : stats.open_outbound_streams).load();
+  values.open_streams = static_cast<uint64_t>(std::max<int64_t>(0, open));
   for (size_t i = 0; i < p2p::kConnectFailures; ++i) {
     const auto reason = static_cast<p2p::ConnectFailure>(i);
     values.failures.emplace_back(to_string(reason), stats.failures(inbound, reason));
@@ -25,6 +29,9 @@ telemetry::NetworkValues network_values(const PeerNetwork& network) {
   values.outbound = direction(host, false);
   values.open_connections = host.connections.load(std::memory_order_relaxed);
   values.streams_refused = host.streams_refused.load(std::memory_order_relaxed);
+  values.violations = {{"connection", host.violations.load(std::memory_order_relaxed)},
+                       {"gossip", stats.gossip.malformed},
+                       {"bitswap", stats.bitswap.malformed}};
   values.gossip_peers = stats.gossip.peers;
   for (const auto& [topic, counts] : stats.gossip.topics) {
     values.gossip_in += counts.messages_in;

@@ -276,6 +276,13 @@ void Host::add_addresses(const PeerId& peer, const std::vector<Multiaddr>& addre
   }
 }
 
+void Host::accept(ChannelPtr channel, Multiaddr remote) {
+  asio::post(core_->home,
+             [core = core_, channel = std::move(channel), remote = std::move(remote)]() mutable {
+               core->accept(asio::make_strand(core->net), std::move(channel), remote);
+             });
+}
+
 void Host::forget(const PeerId& peer) {
   core_->book.remove(peer);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/p2p/address_book.h"
+#include "agent/p2p/channel.h"
 #include "agent/p2p/host_stats.h"
 #include "agent/p2p/stream.h"
 #include "agent/p2p/traffic.h"
@@ -99,6 +100,10 @@ class Host final : public Network {
   Status add_address(const Multiaddr& with_peer, AddressSource source = AddressSource::Added);
   void add_addresses(const PeerId& peer, const std::vector<Multiaddr>& addresses,
                      AddressSource source = AddressSource::Learned);
+  // Takes a connection in whose dialler is at `remote`, whatever carries its bytes: handshake,
+  // limits and all else are as for one that was accepted on a socket. `channel` is used on one
+  // strand.
+  void accept(ChannelPtr channel, Multiaddr remote);
   // Forgets the addresses of a peer, so that it is not dialled any more; open connections stay.
   void forget(const PeerId& peer);
   // Ends the connections to a peer.

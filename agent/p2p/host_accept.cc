@@ -45,10 +45,10 @@ Result<std::shared_ptr<tcp::acceptor>> bind(const Executor& home, const Multiadd
   return acceptor;
 }
 
-std::string ip_of(const tcp::socket& socket) {
-  boost::system::error_code ec;
-  const auto end = socket.remote_endpoint(ec);
-  return ec ? std::string() : end.address().to_string();
+// What connections are counted by.
+std::string ip_of(const Multiaddr& remote) {
+  const auto ip = remote.value_of("ip4");
+  return ip ? *ip : remote.value_of("ip6").value_or(std::string());
 }
 
 void note_failure(const CorePtr& core, const Multiaddr& remote, const std::string& ip,
@@ -78,7 +78,7 @@ Task<void> take_in(CorePtr core, uint64_t number, ConnectionPtr connection) {
 }
 
 // On the connection's strand.
-Task<void> serve_inbound(CorePtr core, std::shared_ptr<TcpChannel> channel, std::string ip,
+Task<void> serve_inbound(CorePtr core, ChannelPtr raw, Multiaddr remote, std::string ip,
                          std::shared_ptr<AddressSlots::Slot> slot, uint64_t number,
                          StopToken stop) {
   const Executor strand = co_await asio::this_coro::executor;
@@ -87,21 +87,20 @@ Task<void> serve_inbound(CorePtr core, std::shared_ptr<TcpChannel> channel, std:
   options.dialler = false;
   const SteadyTime deadline =
       core->now() + std::chrono::duration_cast<SteadyTime::duration>(core->options.accept_timeout);
-  const ChannelPtr raw = channel;
-  auto upgraded = co_await upgrade(raw, std::move(options), deadline, stop);
+  auto upgraded = co_await upgrade(std::move(raw), std::move(options), deadline, stop);
   ConnectionPtr connection;
   if (upgraded) {
     connection = std::make_shared<Connection>();
     connection->peer = upgraded->peer;
     connection->strand = strand;
-    connection->remote = channel->remote();
+    connection->remote = std::move(remote);
     connection->since = core->now();
     connection->secret = upgraded->secret;
     connection->slot = std::move(slot);
     connection->session =
         std::make_shared<yamux::Session>(upgraded->channel, false, strand, core->options.yamux);
   } else {
-    note_failure(core, channel->remote(), ip, upgraded.error());
+    note_failure(core, remote, ip, upgraded.error());
   }
   core->launch(core->home, take_in(core, number, std::move(connection)), "accepting a connection");
 }
@@ -156,32 +155,39 @@ Task<void> HostCore::accept_loop(CorePtr core, std::shared_ptr<tcp::acceptor> ac
       static_cast<void>(slept);
       continue;
     }
-    std::string ip = ip_of(socket);
-    auto slot = AddressSlots::take(core->slots, ip, core->options.max_connections_per_address);
-    const uint64_t others = core->stats.connections.load() + core->pending_accepts.size();
-    if (!slot || others >= core->options.max_connections + core->options.max_pending_accepts) {
-      core->stats.count(true, ConnectFailure::Limit);
-      if (limiter.allow(ip)) {
-        log_warn("p2p", "peer {}: refused, too many connections{}", ip,
-                 slot ? "" : " from this address");
-      }
-      continue;  // closes the socket
-    }
-    if (core->pending_accepts.size() >= core->options.max_pending_accepts) {
-      // Whoever has been shaking hands for longest is the least likely to come to an end.
-      core->stats.count(true, ConnectFailure::Limit);
-      core->pending_accepts.begin()->second.request_stop();
-      core->pending_accepts.erase(core->pending_accepts.begin());
-    }
-    const uint64_t number = core->next_accept++;
-    StopSource source;
-    core->pending_accepts.emplace(number, source);
     auto channel = std::make_shared<TcpChannel>(std::move(socket), core->bytes);
-    core->launch(strand,
-                 serve_inbound(core, std::move(channel), std::move(ip), std::move(slot), number,
-                               source.get_token()),
-                 "accepting a connection");
+    const Multiaddr remote = channel->remote();
+    core->accept(strand, std::move(channel), remote);
   }
+}
+
+void HostCore::accept(const Executor& strand, ChannelPtr channel, const Multiaddr& remote) {
+  static LogLimiter limiter(1, std::chrono::minutes(1));
+  std::string ip = ip_of(remote);
+  auto slot = AddressSlots::take(slots, ip, options.max_connections_per_address);
+  const uint64_t others = stats.connections.load() + pending_accepts.size();
+  if (!slot || others >= options.max_connections + options.max_pending_accepts) {
+    stats.count(true, ConnectFailure::Limit);
+    if (limiter.allow(ip)) {
+      log_warn("p2p", "peer {}: refused, too many connections{}", ip,
+               slot ? "" : " from this address");
+    }
+    channel->close();
+    return;
+  }
+  if (pending_accepts.size() >= options.max_pending_accepts) {
+    // Whoever has been shaking hands for longest is the least likely to come to an end.
+    stats.count(true, ConnectFailure::Limit);
+    pending_accepts.begin()->second.request_stop();
+    pending_accepts.erase(pending_accepts.begin());
+  }
+  const uint64_t number = next_accept++;
+  StopSource source;
+  pending_accepts.emplace(number, source);
+  launch(strand,
+         serve_inbound(shared_from_this(), std::move(channel), remote, std::move(ip),
+                       std::move(slot), number, source.get_token()),
+         "accepting a connection");
 }
 
 }  // namespace ica::p2p

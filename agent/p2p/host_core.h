@@ -147,6 +147,8 @@ struct HostCore : std::enable_shared_from_this<HostCore> {
   // ---- host_accept.cc
   Status listen();
   static Task<void> accept_loop(CorePtr core, std::shared_ptr<asio::ip::tcp::acceptor> acceptor);
+  // Begins to shake hands, on `strand`, or closes the channel: too many. Home strand.
+  void accept(const Executor& strand, ChannelPtr channel, const Multiaddr& remote);
 
   // ---- host_streams.cc. On the connection's strand.
   static Task<Result<StreamPtr>> open_on(CorePtr core, ConnectionPtr connection,

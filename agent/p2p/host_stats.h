@@ -36,6 +36,7 @@ struct HostStats {
   std::atomic<uint64_t> identify_failures{0};
   std::atomic<uint64_t> violations{0};  // connections ended because the other side broke the rules
   std::atomic<int64_t> open_inbound_streams{0};
+  std::atomic<int64_t> open_outbound_streams{0};
 
   void count(bool inbound, ConnectFailure reason) {
     auto& counter = inbound ? inbound_failures : outbound_failures;

@@ -11,15 +11,15 @@ HostStream::HostStream(CorePtr core, ConnectionPtr connection, yamux::YamuxStrea
       raw_(std::move(raw)),
       channel_(raw_),
       inbound_(inbound) {
-  if (inbound_) {
-    core_->stats.open_inbound_streams.fetch_add(1, std::memory_order_relaxed);
-  }
+  open_streams().fetch_add(1, std::memory_order_relaxed);
 }
 
 HostStream::~HostStream() {
-  if (inbound_) {
-    core_->stats.open_inbound_streams.fetch_sub(1, std::memory_order_relaxed);
-  }
+  open_streams().fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::atomic<int64_t>& HostStream::open_streams() const {
+  return inbound_ ? core_->stats.open_inbound_streams : core_->stats.open_outbound_streams;
 }
 
 void HostStream::agreed(std::string protocol) {

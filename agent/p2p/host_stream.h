@@ -32,6 +32,7 @@ class HostStream final : public Stream, public std::enable_shared_from_this<Host
   void proposed(std::string protocol);
 
  private:
+  std::atomic<int64_t>& open_streams() const;  // of our direction
   Task<bool> elsewhere() const;
   static Task<Result<Bytes>> read_here(std::shared_ptr<HostStream> self, size_t limit);
   static Task<Status> write_here(std::shared_ptr<HostStream> self, Bytes data);

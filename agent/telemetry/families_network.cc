@@ -13,6 +13,17 @@ void add_failures(const NetworkValues::Direction& values, const char* direction,
   }
 }
 
+// `usual`: so that the name is there before the network is.
+void add_labelled(const std::vector<std::pair<std::string, uint64_t>>& values, const char* label,
+                  const char* usual, Writer& out) {
+  for (const auto& [name, count] : values) {
+    out.add(number(count), {{label, name}});
+  }
+  if (values.empty()) {
+    out.add(0, {{label, usual}});
+  }
+}
+
 void add_pair(double in, double out_value, Writer& out) {
   out.add(in, {{"direction", "in"}});
   out.add(out_value, {{"direction", "out"}});
@@ -30,6 +41,11 @@ void add_network_families(const Values& values, Writer& out) {
               "Connections that did not come about; wrong_secret: no common secret");
   add_failures(v.inbound, "in", out);
   add_failures(v.outbound, "out", out);
+  out.gauge("ipfs_cluster_agent_streams", "Open streams, by who opened them");
+  add_pair(number(v.inbound.open_streams), number(v.outbound.open_streams), out);
+  out.counter("ipfs_cluster_agent_peer_violations_total",
+              "Messages of peers that broke a protocol; connection: it was ended for it");
+  add_labelled(v.violations, "protocol", "connection", out);
   out.counter("ipfs_cluster_agent_streams_refused_total", "Streams of peers over a limit")
       .add(number(v.streams_refused));
   out.gauge("ipfs_cluster_agent_gossip_peers", "Peers to which gossip goes")
@@ -48,12 +64,7 @@ void add_network_families(const Values& values, Writer& out) {
       .add(number(v.bitswap_failed));
   out.counter("ipfs_cluster_agent_rpc_calls_total",
               "Calls of other peers; denied: not allowed, refused: over a limit");
-  for (const auto& [outcome, count] : v.rpc_calls) {
-    out.add(number(count), {{"outcome", outcome}});
-  }
-  if (v.rpc_calls.empty()) {  // so that the name is there before the network is
-    out.add(0, {{"outcome", "answered"}});
-  }
+  add_labelled(v.rpc_calls, "outcome", "answered", out);
   out.gauge("ipfs_cluster_agent_rpc_running", "Calls of other peers that are being answered")
       .add(number(v.rpc_running));
 }

@@ -31,12 +31,15 @@ struct BlockValues {
 struct NetworkValues {
   struct Direction {
     uint64_t connections = 0;                                // that came about
+    uint64_t open_streams = 0;                               // now
     std::vector<std::pair<std::string, uint64_t>> failures;  // by reason
   };
   Direction inbound;
   Direction outbound;
   uint64_t open_connections = 0;  // now
   uint64_t streams_refused = 0;
+  // Breaches of the protocols by peers that know the secret.
+  std::vector<std::pair<std::string, uint64_t>> violations;
   uint64_t gossip_peers = 0;  // now
   uint64_t gossip_in = 0;     // messages, accepted
   uint64_t gossip_out = 0;

@@ -105,6 +105,8 @@ const std::map<std::string, std::string> kNames = {
     {"ipfs_cluster_agent_connections", "gauge"},
     {"ipfs_cluster_agent_connections_total", "counter"},
     {"ipfs_cluster_agent_connection_failures_total", "counter"},
+    {"ipfs_cluster_agent_streams", "gauge"},
+    {"ipfs_cluster_agent_peer_violations_total", "counter"},
     {"ipfs_cluster_agent_streams_refused_total", "counter"},
     {"ipfs_cluster_agent_gossip_peers", "gauge"},
     {"ipfs_cluster_agent_gossip_messages_total", "counter"},
@@ -209,8 +211,8 @@ TEST_CASE("metrics: values come from their owners at each scrape") {
 
 TEST_CASE("metrics: labels are from fixed sets") {
   const auto families = parse(metrics_text(Sources{}));
-  const std::set<std::string> known = {"le",  "verb",    "outcome", "status",    "family",
-                                       "api", "version", "build",   "direction", "reason"};
+  const std::set<std::string> known = {"le",      "verb",  "outcome",   "status", "family",  "api",
+                                       "version", "build", "direction", "reason", "protocol"};
   for (const auto& [name, family] : families) {
     for (const auto& [key, value] : family.samples) {
       for (size_t at = key.find('{'); at < key.size();) {
@@ -244,6 +246,8 @@ TEST_CASE("metrics: what happens on 9096, by direction and reason") {
     values.inbound = {.connections = 3, .failures = {{"wrong_secret", 2}, {"timeout", 0}}};
     values.outbound = {.connections = 4, .failures = {{"wrong_secret", 7}}};
     values.open_connections = 5;
+    values.inbound.open_streams = 8;
+    values.violations = {{"connection", 1}, {"gossip", 9}};
     values.gossip_in = 11;
     values.bitswap_bytes_out = 13;
     return values;
@@ -256,6 +260,8 @@ TEST_CASE("metrics: what happens on 9096, by direction and reason") {
   CHECK(sample("ipfs_cluster_agent_connections_total", "{direction=\"in\"}") == 3);
   CHECK(sample("ipfs_cluster_agent_connection_failures_total",
                "{direction=\"out\",reason=\"wrong_secret\"}") == 7);
+  CHECK(sample("ipfs_cluster_agent_streams", "{direction=\"in\"}") == 8);
+  CHECK(sample("ipfs_cluster_agent_peer_violations_total", "{protocol=\"gossip\"}") == 9);
   CHECK(sample("ipfs_cluster_agent_gossip_messages_total", "{direction=\"in\"}") == 11);
   CHECK(sample("ipfs_cluster_agent_bitswap_bytes_total", "{direction=\"out\"}") == 13);
 }
