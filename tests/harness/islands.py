@@ -39,19 +39,18 @@ class Islands:
         name = f"{self.prefix}n{number}"
         sh("ip", "netns", "add", name)
         self.namespaces.append(name)
-        for link, bridge, net, device in (("s", island, self.swarm, "eth0"), ("t", "m", self.manage, "eth1")):
-            outer = f"{self.prefix}{link}{number}"
-            sh("ip", "link", "add", outer, "type", "veth", "peer", "name", device, "netns", name)
-            sh("ip", "link", "set", outer, "master", f"{self.prefix}{bridge}", "up")
-            sh("ip", "-n", name, "addr", "add", f"{net}.0.{number}/16", "dev", device)
-            sh("ip", "-n", name, "link", "set", device, "up")
+        self.link(name, number, "s", island, self.swarm, "eth0")
+        self.link(name, number, "t", "m", self.manage, "eth1")
         sh("ip", "-n", name, "link", "set", "lo", "up")
         return name, number
 
-    def delay(self, text):
-        """Every swarm link: such as "delay 50ms loss 1%"."""
-        for name in self.namespaces:
-            sh("ip", "netns", "exec", name, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *text.split())
+    def link(self, name, number, letter, bridge, net, device):
+        """Joins a namespace to a bridge."""
+        outer = f"{self.prefix}{letter}{number}"
+        sh("ip", "link", "add", outer, "type", "veth", "peer", "name", device, "netns", name)
+        sh("ip", "link", "set", outer, "master", f"{self.prefix}{bridge}", "up")
+        sh("ip", "-n", name, "addr", "add", f"{net}.0.{number}/16", "dev", device)
+        sh("ip", "-n", name, "link", "set", device, "up")
 
     def cut(self):
         sh("ip", "link", "set", f"{self.prefix}x", "down")
@@ -64,6 +63,43 @@ class Islands:
             sh("ip", "netns", "del", name, check=False)
         for link in ("x", "a", "b", "m"):
             sh("ip", "link", "del", f"{self.prefix}{link}", check=False)
+
+
+class FarIslands(Islands):
+    """Namespaces that are all far from each other and lose packets, by a program: not every kernel has netem.
+
+    Namespaces are added first; open() then lays the network. It goes on while the process runs.
+    """
+
+    def __init__(self, number):
+        self.prefix, self.namespaces, self.process = f"isl{number}", [], None
+        self.swarm, self.manage = (f"10.{FIRST_NETWORK + 2 * number + n}" for n in (0, 1))
+        sh("ip", "link", "add", f"{self.prefix}m", "type", "bridge")
+        sh("ip", "link", "set", f"{self.prefix}m", "up")
+        sh("ip", "addr", "add", f"{self.manage}.0.1/16", "dev", f"{self.prefix}m")
+
+    def add(self, island=None):
+        number = len(self.namespaces) + 2
+        name = f"{self.prefix}n{number}"
+        sh("ip", "netns", "add", name)
+        self.namespaces.append(name)
+        self.link(name, number, "t", "m", self.manage, "eth1")
+        sh("ip", "-n", name, "link", "set", "lo", "up")
+        return name, number
+
+    def open(self, folder, delay, loss):
+        places = {name: f"{self.swarm}.0.{n + 2}" for n, name in enumerate(self.namespaces)}
+        argv = [tools.tool_dir("lab") / "slownet", "-delay", delay, "-loss", str(loss), "-device", "far0"]
+        self.process = Process("slownet", argv + [f"{name}={address}" for name, address in places.items()], folder / "slownet.log")
+        wait_until(lambda: "ready" in self.process.log_text(), 20, "the slow network is there")
+        for name, address in places.items():
+            sh("ip", "-n", name, "addr", "add", f"{address}/16", "dev", "far0")
+            sh("ip", "-n", name, "link", "set", "far0", "up")
+
+    def close(self):
+        if self.process:
+            self.process.stop()
+        super().close()
 
 
 class SharedKubo(FakeKubo):

@@ -10,9 +10,13 @@ import socket
 import threading
 import time
 
+import pytest
+
 from harness import http
 from harness.pins import cid_of
 from harness.wait import wait_until
+
+pytestmark = pytest.mark.timeout(1500)  # a day of --long takes ten minutes
 
 # By default a ping every 15 s, metrics that hold for 30 s, a rebroadcast every minute, a heartbeat every 10 s.
 SHORTER = 150

@@ -5,4 +5,5 @@ go 1.24
 tool (
 	ipfs-cluster-agent/tests/tools/lab/fakekubo
 	ipfs-cluster-agent/tests/tools/lab/loadgen
+	ipfs-cluster-agent/tests/tools/lab/slownet
 )
