@@ -2,11 +2,13 @@
 
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <pthread.h>
 #include <thread>
 #include <unordered_map>
 
 #include "common/http/client_exchange.h"
+#include "common/http/client_poller.h"
 #include "common/http/tls.h"  // ignore_sigpipe
 
 namespace ica::http {
@@ -42,8 +44,8 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
     {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
-      if (multi_ != nullptr) {
-        curl_multi_wakeup(multi_);
+      if (poller_) {
+        poller_->wake();
       }
     }
     if (thread_.joinable()) {
@@ -71,9 +73,10 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
       init_curl();
       multi_ = curl_multi_init();
       ICA_ASSERT(multi_ != nullptr);
+      poller_.emplace(multi_);
       thread_ = std::thread([this] { run(); });
     } else if (first) {
-      curl_multi_wakeup(multi_);
+      poller_->wake();
     }
   }
 
@@ -91,13 +94,11 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
       }
       commands.clear();
       start_queued();
-      int running = 0;
-      curl_multi_perform(multi_, &running);
+      poller_->act_on_timer();
       if (reap() && !queued_.empty()) {
         continue;  // there is room for the next
       }
-      const auto wait = cut_late();
-      curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr);
+      poller_->wait(cut_late());
     }
     for (const auto& [easy, exchange] : active_) {
       curl_multi_remove_handle(multi_, easy);
@@ -112,7 +113,8 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
       command.exchange->fail_with({Code::Cancelled, "context canceled"});
     }
     const std::lock_guard lock(mutex_);
-    curl_multi_cleanup(multi_);
+    curl_multi_cleanup(multi_);  // calls the poller's callbacks
+    poller_.reset();
     multi_ = nullptr;
   }
 
@@ -238,6 +240,7 @@ class Loop final : public ClientDriver, public std::enable_shared_from_this<Loop
   std::mutex mutex_;
   std::vector<Command> commands_;
   CURLM* multi_ = nullptr;
+  std::optional<ClientPoller> poller_;
   bool running_ = false;
   bool stopped_ = false;
   std::thread thread_;
