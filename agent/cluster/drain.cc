@@ -159,8 +159,7 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopTok
     after = pins.back().cid;
     std::vector<Task<Result<Step::Kind>>> tasks;
     for (api::Pin& pin : pins) {
-      const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
-      if (finish && pin.allocations.items.size() <= max) {
+      if (finish && !crdt::crowded(pin)) {
         continue;
       }
       if (rank_of(view->movers, view->self, pin.cid) > rank) {

@@ -292,7 +292,9 @@ Task<Result<bool>> Orchestrator::work(StopToken stop) {
   }
   const Result<bool> rebalanced = co_await rebalance_pass(stop);
   CO_TRY_VOID(as_status(rebalanced));
-  co_return did || *rebalanced;
+  const Result<bool> finished = co_await leftover_pass(stop);
+  CO_TRY_VOID(as_status(finished));
+  co_return did || *rebalanced || *finished;
 }
 
 RepinStatus Orchestrator::repin_status() const {

@@ -147,6 +147,12 @@ class Orchestrator {
     std::atomic<bool> stopping{false};
   };
 
+  // A pin with more peers than its maximum, since when it has these.
+  struct Leftover {
+    std::vector<PeerId> allocations;
+    Time since;
+  };
+
   Status save_orders();
   void update_jobs(const ClusterView& view, const std::vector<PeerId>& allocated);
   Task<Result<bool>> repin_pass(PeerId lost, StopToken stop);
@@ -166,6 +172,11 @@ class Orchestrator {
   Task<Result<bool>> finish_move(Cid cid, PeerId from, ClusterView view, StopToken stop);
   PeerId given_up(const api::Pin& pin, const ClusterView& view) const;
   Task<Result<bool>> rebalance_pass(StopToken stop);
+  // Pins with more allocations than their maximum, behind `after`.
+  Task<Result<std::vector<api::Pin>>> crowded_page(Cid after, store::SnapshotPtr snapshot);
+  Task<Result<bool>> leftover_pass(StopToken stop);
+  Task<Result<bool>> finish_leftover(api::Pin pin, std::shared_ptr<const ClusterView> view,
+                                     StopToken stop);
   enum class Saved : char { No = '0', Running = '1', Stopping = '2' };
   Status save_running(Saved state);
   void load_running();
@@ -178,6 +189,9 @@ class Orchestrator {
   TokenRate repin_rate_;
   TokenRate move_rate_;
   std::atomic<uint64_t> repo_bytes_{0};
+  // The worker's own.
+  std::map<Cid, Leftover> leftovers_;
+  Time next_leftovers_;
 
   mutable std::mutex mutex_;  // guards the rest
   std::map<PeerId, Job> jobs_;

@@ -203,21 +203,18 @@ Task<Result<std::vector<std::pair<Cid, PeerId>>>> Orchestrator::begun_moves(
   const auto snapshot = core_.snapshot();
   Cid after;
   while (out.size() < kMaxBegun) {
-    auto read = [this, after, snapshot] { return core_.parts.pinset.page(after, kPage, snapshot); };
-    CO_TRY(const auto pins, co_await run_on(core_.parts.disk, std::move(read)));
+    Result<std::vector<api::Pin>> looked = co_await crowded_page(after, snapshot);
+    CO_TRY(const auto pins, std::move(looked));
     if (pins.empty()) {
       break;
     }
     after = pins.back().cid;
     for (const api::Pin& pin : pins) {
       const auto& peers = pin.allocations.items;
-      const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
-      if (!pin.everywhere() && peers.size() > max) {
-        out.emplace_back(pin.cid, *std::max_element(peers.begin(), peers.end(),
-                                                    [&surplus](const auto& a, const auto& b) {
-                                                      return surplus(a) < surplus(b);
-                                                    }));
-      }
+      out.emplace_back(pin.cid, *std::max_element(peers.begin(), peers.end(),
+                                                  [&surplus](const auto& a, const auto& b) {
+                                                    return surplus(a) < surplus(b);
+                                                  }));
     }
   }
   co_return out;
@@ -263,10 +260,10 @@ Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from, ClusterView v
   if (!pin || !pin->allocated_to(from)) {
     co_return true;
   }
-  const auto max = static_cast<size_t>(std::max(pin->options.replication_factor_max, 1));
-  if (pin->allocations.items.size() <= max) {
+  if (!crdt::crowded(*pin)) {
     co_return true;
   }
+  const size_t max = crdt::most_copies(*pin);
   const std::vector<PeerId> others = others_alive(*pin, from, view);
   HeldBy answers = co_await ask_holders(core_, cid, others, kAskLimit, stop);
   const auto holding =
@@ -297,8 +294,8 @@ Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from, ClusterView v
   if (!written) {
     co_return fail(written.error());
   }
-  if (*written) {
-    const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);
+  if (*written && rebalance_.running) {
     ++rebalance_.moved;
     rebalance_.left -= std::min<uint64_t>(rebalance_.left, 1);
   }
@@ -328,8 +325,7 @@ Task<Result<bool>> Orchestrator::begin_moves(std::shared_ptr<Run> run, ClusterVi
       break;
     }
     from.after = pin.cid;
-    const auto max = static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
-    if (pin.allocations.items.size() > max) {
+    if (crdt::crowded(pin)) {
       continue;  // on its way already
     }
     const PeerId taker = choose_taker(pin, peer, run->room, view);

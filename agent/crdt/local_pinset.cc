@@ -282,6 +282,11 @@ Result<std::vector<Cid>> LocalPinset::allocated_to(const PeerId& peer, const Cid
   return impl_->replica.allocated_to(peer, after, limit, snapshot);
 }
 
+Result<std::vector<Cid>> LocalPinset::crowded(const Cid& after, size_t limit,
+                                              const store::SnapshotPtr& snapshot) const {
+  return impl_->replica.crowded(after, limit, snapshot);
+}
+
 Result<std::vector<Cid>> LocalPinset::named(std::string_view name, const Cid& after, size_t limit,
                                             const store::SnapshotPtr& snapshot) const {
   return impl_->replica.named(name, after, limit, snapshot);

@@ -45,6 +45,8 @@ class LocalPinset final : public Pinset {
   Result<std::optional<Time>> next_expiry() const override;
   Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
                                         const store::SnapshotPtr& snapshot) const override;
+  Result<std::vector<Cid>> crowded(const Cid& after, size_t limit,
+                                   const store::SnapshotPtr& snapshot) const override;
   Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
                                  const store::SnapshotPtr& snapshot) const override;
   Result<std::vector<PeerId>> allocated_peers() const override;

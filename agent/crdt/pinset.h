@@ -46,6 +46,15 @@ struct PeerPinset {
   Time at;
 };
 
+// The most copies that a pin may have at rest, and whether more peers are to hold it: then a move
+// is under way, or was left behind. Pins for everywhere have no maximum.
+inline size_t most_copies(const api::Pin& pin) {
+  return static_cast<size_t>(std::max(pin.options.replication_factor_max, 1));
+}
+inline bool crowded(const api::Pin& pin) {
+  return !pin.everywhere() && pin.allocations.items.size() > most_copies(pin);
+}
+
 // The pinset as every other part sees it: a map from CID to Pin that survives crashes. Behind it
 // stands the Merkle-CRDT; alone or with other peers makes no difference to the callers.
 //
@@ -79,11 +88,14 @@ class Pinset {
   // When the first pin expires; nothing when none ever does.
   virtual Result<std::optional<Time>> next_expiry() const = 0;
 
-  // The three below read indexes, so they cost what they return; in key order, behind `after`
+  // The four below read indexes, so they cost what they return; in key order, behind `after`
   // (undefined: from the start), up to `limit`.
   // Pins that are allocated to `peer`; pins for everywhere are not among them.
   virtual Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
                                                 const store::SnapshotPtr& snapshot) const = 0;
+  // Pins with more allocations than their maximum.
+  virtual Result<std::vector<Cid>> crowded(const Cid& after, size_t limit,
+                                           const store::SnapshotPtr& snapshot) const = 0;
   // Pins of one name, which counts up to its first kMaxIndexedName bytes.
   virtual Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
                                          const store::SnapshotPtr& snapshot) const = 0;

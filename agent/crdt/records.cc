@@ -219,6 +219,10 @@ Bytes by_peer_prefix(const PeerId& peer) {
   return out;
 }
 
+Bytes crowded_prefix() {
+  return by_peer_prefix(PeerId());
+}
+
 Bytes by_expiry_key(Time expire_at, const Cid& cid) {
   Bytes out;
   append_be(out, static_cast<uint64_t>(std::max<int64_t>(expire_at.unix_seconds(), 0)), 8);

@@ -62,6 +62,7 @@ uint64_t digest_term(BytesView packed_key, BytesView value);
 
 // Secondary indexes; values are empty where nothing else is said.
 Bytes by_peer_prefix(const PeerId& peer);             // + CID
+Bytes crowded_prefix();                               // + CID; in the same family, before all peers
 Bytes by_expiry_key(Time expire_at, const Cid& cid);  // seconds, CID
 Bytes by_name_prefix(
     std::string_view name);  // + CID; long names are cut; value: length of the prefix

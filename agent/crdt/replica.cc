@@ -221,6 +221,11 @@ Result<std::vector<Cid>> Replica::allocated_to(const PeerId& peer, const Cid& af
   return cids_behind(store_, Family::ByPeer, by_peer_prefix(peer), after, limit, snapshot);
 }
 
+Result<std::vector<Cid>> Replica::crowded(const Cid& after, size_t limit,
+                                          const store::SnapshotPtr& snapshot) const {
+  return cids_behind(store_, Family::ByPeer, crowded_prefix(), after, limit, snapshot);
+}
+
 Result<std::vector<Cid>> Replica::named(std::string_view name, const Cid& after, size_t limit,
                                         const store::SnapshotPtr& snapshot) const {
   return cids_behind(store_, Family::ByName, by_name_prefix(name), after, limit, snapshot);
@@ -229,7 +234,7 @@ Result<std::vector<Cid>> Replica::named(std::string_view name, const Cid& after,
 Result<std::vector<PeerId>> Replica::allocated_peers() const {
   std::vector<PeerId> out;
   auto cursor = store_.cursor(Family::ByPeer);
-  cursor->seek_first();
+  cursor->seek(store::prefix_end(crowded_prefix()));
   while (cursor->valid()) {
     TRY(auto peer, peer_of_by_peer_key(cursor->key()).context("an index key"));
     Bytes past = by_peer_prefix(peer);

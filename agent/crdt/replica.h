@@ -68,6 +68,8 @@ class Replica {
   Result<std::optional<Time>> next_expiry() const;
   Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
                                         const store::SnapshotPtr& snapshot) const;
+  Result<std::vector<Cid>> crowded(const Cid& after, size_t limit,
+                                   const store::SnapshotPtr& snapshot) const;
   Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
                                  const store::SnapshotPtr& snapshot) const;
   Result<std::vector<PeerId>> allocated_peers() const;

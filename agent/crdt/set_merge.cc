@@ -224,6 +224,9 @@ void SetMerge::index(const api::Pin& pin, bool add) {
   for (const auto& peer : pin.allocations.items) {
     write(Family::ByPeer, by_peer_prefix(peer) + pin.cid.bytes(), {});
   }
+  if (crowded(pin)) {
+    write(Family::ByPeer, crowded_prefix() + pin.cid.bytes(), {});
+  }
   if (!pin.options.expire_at.is_zero()) {
     write(Family::ByExpiry, by_expiry_key(pin.options.expire_at, pin.cid), {});
   }

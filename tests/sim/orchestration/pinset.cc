@@ -96,6 +96,18 @@ Result<std::vector<Cid>> SimPinset::allocated_to(const PeerId& peer, const Cid& 
   return out;
 }
 
+Result<std::vector<Cid>> SimPinset::crowded(const Cid& after, size_t limit,
+                                            const store::SnapshotPtr&) const {
+  std::vector<Cid> out;
+  for (auto at = after.defined() ? pins_.upper_bound(after) : pins_.begin();
+       at != pins_.end() && out.size() < limit; ++at) {
+    if (crdt::crowded(at->second)) {
+      out.push_back(at->first);
+    }
+  }
+  return out;
+}
+
 Result<std::vector<PeerId>> SimPinset::allocated_peers() const {
   std::vector<PeerId> out;
   for (const auto& [peer, cids] : by_peer_) {

@@ -53,6 +53,8 @@ class SimPinset final : public crdt::Pinset {
   Result<std::optional<Time>> next_expiry() const override { return std::optional<Time>(); }
   Result<std::vector<Cid>> allocated_to(const PeerId& peer, const Cid& after, size_t limit,
                                         const store::SnapshotPtr& snapshot) const override;
+  Result<std::vector<Cid>> crowded(const Cid& after, size_t limit,
+                                   const store::SnapshotPtr& snapshot) const override;
   Result<std::vector<Cid>> named(std::string_view, const Cid&, size_t,
                                  const store::SnapshotPtr&) const override {
     return std::vector<Cid>();

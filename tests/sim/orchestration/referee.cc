@@ -161,6 +161,14 @@ void Referee::replaced(size_t n, const api::Pin& before, const api::Pin& after) 
     ++counters.adds;
   } else if (!dropped.empty()) {
     ++counters.removes;
+    const bool drained = std::any_of(
+        before.allocations.items.begin(), before.allocations.items.end(), [&](const PeerId& id) {
+          const auto order = orders.find(id);
+          return order != orders.end() && order->second.mode == cluster::PeerMode::Draining;
+        });
+    if (!drained && !peer.orchestrator().rebalance_status().running) {
+      ++counters.left_moves;
+    }
     const size_t least = std::min(minimum(before), before.allocations.items.size());
     if (confirmed(before.cid, after.allocations.items) < least) {
       broke(change + ", and too few of those that are left hold it");

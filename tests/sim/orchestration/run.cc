@@ -318,12 +318,6 @@ void Run::settle() {
   for (int i = 0; i < kSettle && wrong; i += 5) {
     world_.ticks(5);
     wrong = world_.referee().unsettled(leaving_);
-    // A move that was begun by a peer which has died since, and that nobody else knows of: the
-    // operator's next rebalance finishes it.
-    if (i == kSettle / 2 && wrong && wrong->ends_with("more than the maximum")) {
-      must(world_.await(living()->orchestrator().rebalance_start()), "a rebalance");
-      ++counters.left_moves;
-    }
   }
   require(!wrong, "not settled {} s after the last fault: {}", kSettle, wrong.value_or(""));
   counters.emptied_drains += leaving_ < kPeers ? 1 : 0;

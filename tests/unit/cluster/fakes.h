@@ -103,6 +103,17 @@ class FakePinset final : public crdt::Pinset {
     }
     return out;
   }
+  Result<std::vector<Cid>> crowded(const Cid& after, size_t limit,
+                                   const store::SnapshotPtr&) const override {
+    std::vector<Cid> out;
+    auto at = after.defined() ? pins.upper_bound(after) : pins.begin();
+    for (; at != pins.end() && out.size() < limit; ++at) {
+      if (crdt::crowded(at->second)) {
+        out.push_back(at->first);
+      }
+    }
+    return out;
+  }
   Result<std::vector<Cid>> named(std::string_view name, const Cid& after, size_t limit,
                                  const store::SnapshotPtr&) const override {
     std::vector<Cid> out;
@@ -421,7 +432,11 @@ class FakePeers : public cluster::PeerGroup {
     if (!p.error.empty()) {
       co_return fail(Error(p.code, p.error));
     }
-    co_return p.infos.at(cid);
+    const auto info = p.infos.find(cid);
+    if (info == p.infos.end()) {
+      co_return fail(Code::NotFound, "not known to {}", peer);
+    }
+    co_return info->second;
   }
   Task<Result<cluster::PinInfos>> status_all(PeerId peer, api::StatusFilter filter,
                                              StopToken) override {

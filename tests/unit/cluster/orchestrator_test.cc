@@ -541,6 +541,38 @@ TEST_CASE("rebalance: copies stay spread over the values of a tag") {
   CHECK(choose_taker(pin, peer_id(0), room, view).empty());
 }
 
+TEST_CASE(
+    "a move that nobody finishes is finished, once all its peers have held the pin for long") {
+  Bench b;
+  b.announce(0);
+  b.announce(1);
+  b.announce(2, "default", 10);  // the least space
+  const auto says = [&b](int pin, int peer, api::TrackerStatus status) {
+    api::PinInfo info;
+    info.cid = cid_number(pin);
+    info.info.status = status;
+    b.peers.peers_by_id[peer_id(peer)].infos[info.cid] = info;
+  };
+  for (const int pin : {1, 2}) {
+    says(pin, 1, api::TrackerStatus::Pinned);
+    says(pin, 2, api::TrackerStatus::Pinned);
+  }
+  says(1, 2, api::TrackerStatus::Pinning);
+  b.put(1, {0, 1, 2}, 1, 2);
+  b.turn(1s);
+  b.turn(61s);
+  CHECK(b.holders(1).size() == 3);  // somebody's move is under way
+  says(1, 2, api::TrackerStatus::Pinned);
+  b.put(2, {0, 1, 2}, 1, 2);  // only just begun
+  b.turn(16s);
+  CHECK(b.holders(1) == std::vector<PeerId>{peer_id(0), peer_id(1)});
+  CHECK(b.holders(2).size() == 3);
+  b.turn(50s);
+  CHECK(b.holders(2).size() == 3);
+  b.turn(16s);
+  CHECK(b.holders(2) == std::vector<PeerId>{peer_id(0), peer_id(1)});
+}
+
 TEST_CASE("orders survive a restart") {
   Bench b;
   const auto folder =

@@ -91,6 +91,38 @@ TEST_CASE("indexes: pins of a peer, pins of a name, the peers themselves, the ne
   CHECK(peer.replica->named("eve", Cid(), 100, nullptr)->empty());
 }
 
+TEST_CASE("pins with more peers than their maximum are found, until they have no more") {
+  ScratchDir dir;
+  Peer peer(dir.path());
+  std::vector<PeerId> holders;
+  for (const char c : {'a', 'b', 'c'}) {
+    holders.push_back(
+        PeerId::from_bytes(std::string("\x00\x24\x08\x01\x12\x20", 6) + std::string(32, c))
+            .value());
+  }
+  std::vector<api::Pin> pins;
+  for (uint64_t i = 0; i < 4; ++i) {
+    api::Pin pin = test_pin(i);
+    pin.options.replication_factor_min = 1;
+    pin.options.replication_factor_max = 2;
+    pin.allocations.items.assign(holders.begin(), holders.begin() + (i < 2 ? 3 : 2));
+    REQUIRE(peer.replica->write({put_op(pin)}).has_value());
+    pins.push_back(std::move(pin));
+  }
+  api::Pin everywhere = test_pin(9);
+  everywhere.options.replication_factor_min = everywhere.options.replication_factor_max = -1;
+  REQUIRE(peer.replica->write({put_op(everywhere)}).has_value());
+  CHECK(peer.replica->crowded(Cid(), 10, nullptr)->size() == 2);
+  CHECK(peer.replica->crowded(Cid(), 1, nullptr)->size() == 1);
+  CHECK(*peer.replica->allocated_peers() == holders);
+  pins[0].allocations.items.pop_back();
+  REQUIRE(peer.replica->write({put_op(pins[0])}).has_value());
+  CHECK(*peer.replica->crowded(Cid(), 10, nullptr) == std::vector<Cid>{pins[1].cid});
+  pins[1].options.replication_factor_max = 3;
+  REQUIRE(peer.replica->write({put_op(pins[1])}).has_value());
+  CHECK(peer.replica->crowded(Cid(), 10, nullptr)->empty());
+}
+
 TEST_CASE("writes, reads, pages, totals, and all of it again after a restart") {
   ScratchDir dir;
   Peer peer(dir.path());

@@ -128,7 +128,7 @@ TEST_CASE("a silent connection ends at its deadline") {
   RawClient client(host);
   client.send(Bytes(10, 'x'));
   world.until("cut", [&] { return client.closed(); });
-  CHECK(host.stats().failures(true, ConnectFailure::Timeout) == 1);
+  world.until("counted", [&] { return host.stats().failures(true, ConnectFailure::Timeout) == 1; });
 }
 
 TEST_CASE("violations inside of the secret end that connection only") {

@@ -311,6 +311,9 @@ class FakePinset final : public crdt::Pinset {
                                         const store::SnapshotPtr&) const override {
     return std::vector<Cid>();
   }
+  Result<std::vector<Cid>> crowded(const Cid&, size_t, const store::SnapshotPtr&) const override {
+    return std::vector<Cid>();
+  }
   Result<std::vector<Cid>> named(std::string_view, const Cid&, size_t,
                                  const store::SnapshotPtr&) const override {
     return std::vector<Cid>();
