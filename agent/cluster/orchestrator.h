@@ -158,9 +158,12 @@ class Orchestrator {
   Task<Result<bool>> repin_pass(PeerId lost, StopToken stop);
   Result<Page> repin_page(const PeerId& lost, const Cid& after, size_t rank, ClusterView view,
                           const store::SnapshotPtr& snapshot) const;
+  // The job of this absence; null when the peer has come back since, even if it is lost again. The
+  // mutex is held.
+  Job* job_of(const LostPeer& told);
   // How far a pass has come.
   void tell(const LostPeer& told);
-  void finish_pass(const PeerId& lost, const LostPeer& told, const ClusterView& view);
+  void finish_pass(const LostPeer& told, const ClusterView& view);
   // `finish`: the order was taken back, so only pins that were added elsewhere already.
   Task<Result<bool>> drain_pass(PeerId leaving, bool finish, StopToken stop);
   Task<Result<Step::Kind>> move_one(api::Pin pin, PeerId leaving,

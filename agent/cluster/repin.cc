@@ -214,7 +214,7 @@ Task<Result<bool>> Orchestrator::repin_pass(PeerId lost, StopToken stop) {
     }
     tell(told);
   }
-  finish_pass(lost, told, view);
+  finish_pass(told, view);
   if (told.moved > moved_before) {
     log_info("cluster", "{} pins of {}, which is gone, were given new places",
              told.moved - moved_before, lost);
@@ -222,20 +222,25 @@ Task<Result<bool>> Orchestrator::repin_pass(PeerId lost, StopToken stop) {
   co_return told.moved > moved_before;
 }
 
+Orchestrator::Job* Orchestrator::job_of(const LostPeer& told) {
+  const auto found = jobs_.find(told.peer);
+  return found == jobs_.end() || found->second.told.since != told.since ? nullptr : &found->second;
+}
+
 void Orchestrator::tell(const LostPeer& told) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = jobs_.find(told.peer); found != jobs_.end()) {
-    found->second.told = told;
+  if (Job* job = job_of(told)) {
+    job->told = told;
   }
 }
 
-void Orchestrator::finish_pass(const PeerId& lost, const LostPeer& told, const ClusterView& view) {
+void Orchestrator::finish_pass(const LostPeer& told, const ClusterView& view) {
   const std::lock_guard lock(mutex_);
-  const auto found = jobs_.find(lost);
-  if (found == jobs_.end()) {
+  Job* const of_told = job_of(told);
+  if (of_told == nullptr) {
     return;
   }
-  Job& job = found->second;
+  Job& job = *of_told;
   job.told = told;
   if (told.left_to_others > 0) {
     // If those that are nearer do not act by then, this peer does.

@@ -235,9 +235,6 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   // A member that is heard of through others and not connected to us is up: earlier attempts to
   // reach it, perhaps before it listened, say nothing any more.
   static Task<void> dial_heard(Self self, PeerId peer) {
-    if (self->host.connections(peer) > 0 || !self->dialling.insert(peer).second) {
-      co_return;
-    }
     const Status connected = co_await self->host.connect(
         peer, self->needs.config.cluster.dial_peer_timeout, self->stop.get_token());
     (void)connected;
@@ -245,7 +242,7 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void on_heard(const PeerId& peer) {
-    if (host.connections(peer) == 0 && !stop.stop_requested()) {
+    if (host.connections(peer) == 0 && !stop.stop_requested() && dialling.insert(peer).second) {
       launch(dial_heard(shared_from_this(), peer), "dialling a member");
     }
   }

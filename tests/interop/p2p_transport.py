@@ -185,4 +185,5 @@ def test_connections_come_and_go_without_a_trace(serve):
     for seed in range(20, 50):
         measure("ours" if seed % 3 else "go", listening.address, streams=20, seed=seed)
     assert listening.descriptors() <= descriptors + 2
-    assert listening.rss() <= memory + 8 * MIB
+    # The sanitizers keep what was freed for a while.
+    assert listening.rss() <= memory + 8 * MIB or os.environ.get("ICA_PRESET") in ("asan", "tsan")
