@@ -50,4 +50,6 @@ function(ica_test part)
   target_link_libraries(test_${part} PRIVATE ica_test_main ${ARG_LIBS})
   ica_use_pch(test_${part} ${ARG_PCH})
   add_test(NAME ${part} COMMAND test_${part})
+  set_tests_properties(${part} PROPERTIES
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 endfunction()

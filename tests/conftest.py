@@ -1,3 +1,4 @@
+import os
 import pathlib
 import shutil
 import tempfile
@@ -6,6 +7,9 @@ import pytest
 
 from harness import corpus
 from harness.lab import Lab
+
+# Programs that are built with the thread sanitizer read it; others do not.
+os.environ.setdefault("TSAN_OPTIONS", f"suppressions={pathlib.Path(__file__).with_name('tsan.supp')}")
 
 
 def pytest_addoption(parser):
