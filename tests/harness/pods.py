@@ -51,6 +51,25 @@ class Question(socketserver.BaseRequestHandler):
         sock.sendto(reply, self.client_address)
 
 
+def program_folder(folder, programs):
+    """BusyBox and {name: program}, like /usr/local/bin of an image."""
+    folder.mkdir()
+    busybox = shutil.which("busybox")
+    shutil.copy(busybox, folder / "busybox")
+    for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
+        if name != "busybox":
+            (folder / name).symlink_to("busybox")
+    for name, source in programs.items():
+        (folder / name).unlink(missing_ok=True)
+        try:
+            os.link(source, folder / name)
+        except OSError:
+            shutil.copy(source, folder / name)
+        (folder / name).chmod(0o755)
+    folder.chmod(0o755)
+    return folder
+
+
 class Network:
     """A bridge in this machine's own namespace, with the DNS server on it."""
 
@@ -230,26 +249,11 @@ class World:
             del names[self.domain(pod.half)]
 
     def image(self, render, half):
-        """A folder with BusyBox and the programs, like the image's /usr/local/bin."""
+        """The programs of a half's container."""
         programs = self.programs(render, half)
         key = (half, str(programs))
         if key not in self.images:
-            folder = self.folder / f"image-{half}-{len(self.images)}"
-            folder.mkdir()
-            busybox = shutil.which("busybox")
-            shutil.copy(busybox, folder / "busybox")
-            for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-                if name != "busybox":
-                    (folder / name).symlink_to("busybox")
-            for name, source in programs.items():
-                (folder / name).unlink(missing_ok=True)
-                try:
-                    os.link(source, folder / name)
-                except OSError:
-                    shutil.copy(source, folder / name)
-                (folder / name).chmod(0o755)
-            folder.chmod(0o755)
-            self.images[key] = folder
+            self.images[key] = program_folder(self.folder / f"image-{half}-{len(self.images)}", programs)
         return self.images[key]
 
     @staticmethod

@@ -100,7 +100,9 @@ TEST_CASE("nonsense from outside is dropped at once and counted") {
     client.send(bytes);
     world.until("hung up", [&] { return client.closed(); });
   }
-  CHECK(host.stats().failures(true, ConnectFailure::WrongSecret) == nonsense.size());
+  world.until("counted", [&] {
+    return host.stats().failures(true, ConnectFailure::WrongSecret) == nonsense.size();
+  });
   CHECK(host.stats().connections == 0);
 }
 
