@@ -25,6 +25,7 @@ constexpr std::string_view kComponent = "service";
 constexpr Duration kBeat = std::chrono::seconds(5);
 constexpr Duration kStoreCheck = std::chrono::seconds(1);
 constexpr Duration kSettled = std::chrono::seconds(2);
+constexpr Duration kMemoryCheck = std::chrono::seconds(15);
 constexpr Duration kPoll = std::chrono::milliseconds(200);
 // Metrics of the other members come within a second of the connection.
 constexpr Duration kMetricsSettle = std::chrono::seconds(5);
@@ -82,7 +83,7 @@ struct Daemon::Parts {
   static Task<void> beat(Parts* self);
   static Task<void> watch_store(Parts* self);
   static Task<void> announce(Parts* self);
-  static Task<void> settle(Parts* self);
+  static Task<void> give_back_memory(Parts* self);
   static Task<void> shut_down(Parts* self);
 };
 
@@ -158,7 +159,7 @@ void Daemon::Parts::start_loops() {
   launch(beat(this), "heartbeat");
   launch(watch_store(this), "looking after the store");
   launch(announce(this), "announcing readiness");
-  launch(settle(this), "giving back the memory of the start");
+  launch(give_back_memory(this), "giving back memory");
   launch(KuboProbe::run(probe, stop.get_token()), "asking whether Kubo answers");
   if (traces) {
     launch(telemetry::TraceExporter::run(traces, stop.get_token()), "exporting traces");
@@ -261,12 +262,21 @@ Task<void> Daemon::Parts::announce(Parts* self) {
   notify_service_manager("READY=1");
 }
 
-Task<void> Daemon::Parts::settle(Parts* self) {
-  const Status slept = co_await sleep_for(kSettled, self->stop.get_token());
-  if (slept) {
+// Memory that the start and later bursts leave behind. The heap gives back only what is free at its
+// end, and what stays in use lies everywhere.
+Task<void> Daemon::Parts::give_back_memory(Parts* self) {
+  const StopToken token = self->stop.get_token();
+  Status slept = co_await sleep_for(kSettled, token);
+  PageKeeper keeper;
+  for (bool start = true; slept; start = false) {
     co_await resume_on(self->runtime.disk());
-    release_start_pages();
+    if (start) {
+      keeper.release();
+    } else {
+      keeper.release_after_burst();
+    }
     co_await resume_on(self->runtime.net().get_executor());
+    slept = co_await sleep_for(kMemoryCheck, token);
   }
 }
 

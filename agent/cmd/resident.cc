@@ -1,6 +1,8 @@
 #include "agent/cmd/resident.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <link.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -12,7 +14,7 @@ namespace {
 // Segments that are never written are the same in memory as in their file, so nothing is lost by
 // unmapping their pages. Those that the loader relocates lie in writable segments, even when it
 // protects them afterwards.
-int release_object(dl_phdr_info* object, size_t, void* total) {
+int release_object(dl_phdr_info* object, size_t /*size*/, void* /*context*/) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const char* name = object->dlpi_name;
   if (name != nullptr && name[0] != '\0' && name[0] != '/') {
@@ -27,22 +29,49 @@ int release_object(dl_phdr_info* object, size_t, void* total) {
     const uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_memsz) & ~(page - 1);
     // NOLINTNEXTLINE(performance-no-int-to-ptr): the linker tells addresses as numbers
     auto* const first = reinterpret_cast<void*>(begin);
-    if (end > begin && madvise(first, end - begin, MADV_DONTNEED) == 0) {
-      *static_cast<size_t*>(total) += end - begin;
+    if (end > begin) {
+      (void)madvise(first, end - begin, MADV_DONTNEED);
     }
   }
   return 0;
 }
 
+// Less is not worth the walk over the heap; it is what the next burst needs again.
+constexpr size_t kWorthReleasing = 2 << 20;
+
 }  // namespace
 
-size_t release_start_pages() {
+size_t freed_resident_bytes() {
+  size_t size = 0;
+  size_t resident = 0;
+  size_t shared = 0;  // with a file behind it
+  std::ifstream("/proc/self/statm") >> size >> resident >> shared;
+  const size_t own = (resident - shared) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const auto heap = mallinfo2();
+  const size_t used = heap.uordblks + heap.hblkhd;
+  return own > used ? own - used : 0;
+}
+
+void release_pages() {
   malloc_trim(0);
-  size_t total = 0;
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  dl_iterate_phdr(release_object, &total);
+  dl_iterate_phdr(release_object, nullptr);
 #endif
-  return total;
+}
+
+bool PageKeeper::release_after_burst() {
+  const size_t freed = freed_resident_bytes();
+  if (freed < left_ + kWorthReleasing) {
+    left_ = std::min(left_, freed);
+    return false;
+  }
+  release();
+  return true;
+}
+
+void PageKeeper::release() {
+  release_pages();
+  left_ = freed_resident_bytes();
 }
 
 }  // namespace ica::cmd

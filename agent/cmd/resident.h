@@ -4,10 +4,25 @@
 
 namespace ica::cmd {
 
-// Gives back the pages of program and libraries that are mapped now and only read: what is still
-// needed comes back from the page cache at its next use, what only the start needed stays away.
-// Also returns free heap memory to the system. Takes about a millisecond; meant for once, when the
-// start is over. Returns how many bytes of address space it went over. Thread-safety: any thread.
-size_t release_start_pages();
+// Returns free heap memory to the system, and the pages of program and libraries that are mapped
+// now and only read: what is still needed comes back from the page cache at its next use, what only
+// the start or a burst needed stays away. Takes a few milliseconds. Thread-safety: any thread.
+void release_pages();
+
+// Bytes of heap that are resident and belong to nobody: freed between what is in use. An estimate,
+// from the resident pages without a file behind them and what the heap says is in use.
+size_t freed_resident_bytes();
+
+// Remembers how much of the heap was free and resident when pages were last released: what lies
+// between blocks in use cannot be. Thread-safety: none.
+class PageKeeper {
+ public:
+  void release();
+  // Releases pages when much more is free now. True when it did.
+  bool release_after_burst();
+
+ private:
+  size_t left_ = 0;
+};
 
 }  // namespace ica::cmd

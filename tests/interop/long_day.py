@@ -89,15 +89,27 @@ class Gate:
         self.cut()
 
 
+def descriptors(pid, database):
+    """Open descriptors, without the files of the database: it has more of them as it grows."""
+    count = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            count += not os.readlink(f"/proc/{pid}/fd/{fd}").startswith(database)
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return count
+
+
 def holdings(peer):
-    """What a peer holds at this moment."""
+    """What a peer holds at this moment. Memory is without what the database has for its cache and writes, up to a budget."""
     text = http.request(peer.metrics_port, "GET", "/metrics").body.decode()
 
     def sample(name):
         return sum(float(v) for v in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M))
     return {"streams": sample("ipfs_cluster_agent_streams"), "connections": sample("ipfs_cluster_agent_connections"),
-            "descriptors": len(os.listdir(f"/proc/{peer.process.pid}/fd")),
-            "threads": len(os.listdir(f"/proc/{peer.process.pid}/task")), "memory": peer.process.rss()[1]}
+            "descriptors": descriptors(peer.process.pid, str(peer.config_dir)),
+            "threads": len(os.listdir(f"/proc/{peer.process.pid}/task")),
+            "memory": peer.process.rss()[1] - sample("ipfs_cluster_agent_store_memory_bytes")}
 
 
 def quiet(peers):

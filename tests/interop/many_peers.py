@@ -14,7 +14,7 @@ from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 HEALED_WITHIN = 15  # seconds
-RSS_LIMIT = 32 << 20
+RSS_LIMIT = 32_000_000
 
 
 @pytest.fixture
@@ -91,7 +91,9 @@ def test_all_find_all_and_a_partition_heals(lab, islands, request):
     print(f"{count} peers all connected after {healed:.2f} s")
     assert healed < HEALED_WITHIN
 
-    sizes = [peer.process.rss()[0] for peer in peers]
-    print(f"RSS of {count} peers: {min(sizes) >> 20} to {max(sizes) >> 20} MiB")
+    def sizes():
+        return [peer.process.rss()[0] for peer in peers]
+    print(f"RSS of {count} peers right after it: {min(sizes()) / 1e6:.1f} to {max(sizes()) / 1e6:.1f} MB")
     if os.environ.get("ICA_PRESET", "release") == "release":
-        assert max(sizes) <= RSS_LIMIT, sizes
+        wait_until(lambda: max(sizes()) <= RSS_LIMIT, 45, "what the partition's end took is given back", 1)
+        print(f"RSS at rest: {min(sizes()) / 1e6:.1f} to {max(sizes()) / 1e6:.1f} MB")
