@@ -31,6 +31,9 @@ struct Cluster::Core {
   std::function<bool(const PeerId&)> eligible() const;
   // The pin, or NotFound. A point read: it comes from memory or one block of disk.
   Result<api::Pin> pin_get(const Cid& cid) const;
+  // Those of an index's CIDs that are there. The disk executor.
+  Result<std::vector<api::Pin>> pins_of(const std::vector<Cid>& cids,
+                                        const store::SnapshotPtr& snapshot) const;
   // Name and Kubo of any peer, as its last ping told.
   api::PinInfoShort short_info(const PeerId& peer, api::TrackerStatus status, Time when) const;
   // The same of this peer, whose name is known without a ping.

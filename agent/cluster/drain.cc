@@ -131,8 +131,7 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopTok
   if (view->movers.size() > 1) {
     std::erase(view->movers, leaving);
   }
-  if (!std::binary_search(view->movers.begin(), view->movers.end(), view->self) ||
-      view->cut_off()) {
+  if (!view->may_move()) {
     co_return false;
   }
   const auto snapshot = core_.snapshot();
@@ -141,15 +140,8 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopTok
   Cid after;
   while (count.waiting < kMaxWaiting && !stop.stop_requested()) {
     auto read = [this, leaving, after, snapshot]() -> Result<std::vector<api::Pin>> {
-      std::vector<api::Pin> pins;
       TRY(const auto cids, core_.parts.pinset.allocated_to(leaving, after, kPage, snapshot));
-      for (const Cid& cid : cids) {
-        TRY(auto pin, core_.parts.pinset.get(cid, snapshot));
-        if (pin) {
-          pins.push_back(std::move(*pin));
-        }
-      }
-      return pins;
+      return core_.pins_of(cids, snapshot);
     };
     Result<std::vector<api::Pin>> looked = co_await run_on(core_.parts.disk, std::move(read));
     CO_TRY(auto pins, std::move(looked));

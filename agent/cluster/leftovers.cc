@@ -41,15 +41,8 @@ PeerId to_leave(const std::vector<PeerId>& holders, const HeldBy& held, const Cl
 Task<Result<std::vector<api::Pin>>> Orchestrator::crowded_page(Cid after,
                                                                store::SnapshotPtr snapshot) {
   auto read = [this, after, snapshot]() -> Result<std::vector<api::Pin>> {
-    std::vector<api::Pin> pins;
     TRY(const auto cids, core_.parts.pinset.crowded(after, kPage, snapshot));
-    for (const Cid& cid : cids) {
-      TRY(auto pin, core_.parts.pinset.get(cid, snapshot));
-      if (pin) {
-        pins.push_back(std::move(*pin));
-      }
-    }
-    return pins;
+    return core_.pins_of(cids, snapshot);
   };
   co_return co_await run_on(core_.parts.disk, std::move(read));
 }
@@ -64,8 +57,7 @@ Task<Result<bool>> Orchestrator::leftover_pass(StopToken stop) {
   const Duration grace = core_.parts.config.agent.repin_grace;
   next_leftovers_ = now.plus(std::min<Duration>(kPause, grace));
   auto view = std::make_shared<const ClusterView>(core_.view());
-  if (!std::binary_search(view->movers.begin(), view->movers.end(), view->self) ||
-      view->cut_off()) {
+  if (!view->may_move()) {
     co_return false;
   }
   const auto snapshot = core_.snapshot();
@@ -85,10 +77,13 @@ Task<Result<bool>> Orchestrator::leftover_pass(StopToken stop) {
       if (known != leftovers_.end() && known->second.allocations == leftover.allocations) {
         leftover.since = known->second.since;
       }
-      const size_t rank = rank_of(view->movers, view->self, pin.cid);
-      const Time due = leftover.since.plus(grace + step_delay() * static_cast<int64_t>(rank));
+      const Time over = leftover.since.plus(grace);
       seen.insert_or_assign(pin.cid, std::move(leftover));
-      if (due <= now && tasks.size() < kPage) {
+      if (over > now || tasks.size() == kPage) {
+        continue;
+      }
+      const auto rank = static_cast<int64_t>(rank_of(view->movers, view->self, pin.cid));
+      if (over.plus(step_delay() * rank) <= now) {
         tasks.push_back(finish_leftover(std::move(pin), view, stop));
       }
     }
@@ -107,7 +102,7 @@ Task<Result<bool>> Orchestrator::leftover_pass(StopToken stop) {
     log_info("cluster", "{} moves that nobody finished are finished", finished);
   }
   if (wait > Duration::zero()) {
-    (void)co_await sleep_for(wait, stop);
+    (void)co_await sleep_for(wait, stop);  // a stop ends the loop that called
   }
   co_return finished > 0;
 }
@@ -119,7 +114,7 @@ Task<Result<bool>> Orchestrator::finish_leftover(api::Pin pin,
   if (holders.size() < crdt::most_copies(pin)) {
     co_return false;  // its own peers are away: too few are left to take one from it
   }
-  const HeldBy held = co_await ask_holders(core_, pin.cid, holders, kAskLimit, stop);
+  HeldBy held = co_await ask_holders(core_, pin.cid, holders, kAskLimit, stop);
   const bool waits = std::any_of(held.begin(), held.end(), [](const auto& answer) {
     return answer.second == Held::No || answer.second == Held::Unknown;
   });
@@ -128,7 +123,7 @@ Task<Result<bool>> Orchestrator::finish_leftover(api::Pin pin,
   }
   const auto free = core_.parts.monitor.latest(core_.parts.config.informer_disk.metric_type);
   const PeerId from = to_leave(holders, held, *view, free);
-  co_return co_await finish_move(pin.cid, from, *view, stop);
+  co_return co_await take_away(std::move(pin), from, std::move(held), view, stop);
 }
 
 }  // namespace ica::cluster

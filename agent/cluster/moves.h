@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -29,6 +30,10 @@ struct ClusterView {
   bool is_alive(const PeerId& peer) const;
   // With fewer peers in sight than out of sight it is rather this peer that is cut off.
   bool cut_off() const { return alive.size() * 2 < known; }
+  // Whether this peer moves pins at all.
+  bool may_move() const {
+    return std::binary_search(movers.begin(), movers.end(), self) && !cut_off();
+  }
 };
 
 // How many of `peers` are nearer to `cid` than `self`: the XOR of BLAKE2b-256(CID) and

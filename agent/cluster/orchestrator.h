@@ -172,7 +172,12 @@ class Orchestrator {
   Task<Result<std::vector<std::pair<Cid, PeerId>>>> begun_moves(
       std::shared_ptr<const RebalancePlan> plan);
   Task<Result<bool>> begin_moves(std::shared_ptr<Run> run, ClusterView view);
-  Task<Result<bool>> finish_move(Cid cid, PeerId from, ClusterView view, StopToken stop);
+  Task<Result<bool>> finish_move(Cid cid, PeerId from, std::shared_ptr<const ClusterView> view,
+                                 StopToken stop);
+  // When enough others hold the pin; `answers` are those of its living peers, without or with
+  // `from`. False when it has to wait.
+  Task<Result<bool>> take_away(api::Pin pin, PeerId from, HeldBy answers,
+                               std::shared_ptr<const ClusterView> view, StopToken stop);
   PeerId given_up(const api::Pin& pin, const ClusterView& view) const;
   Task<Result<bool>> rebalance_pass(StopToken stop);
   // Pins with more allocations than their maximum, behind `after`.

@@ -262,6 +262,19 @@ Task<Result<size_t>> remove_expired_in(CorePtr core, StopToken stop) {
 
 }  // namespace
 
+Result<std::vector<api::Pin>> Cluster::Core::pins_of(const std::vector<Cid>& cids,
+                                                     const store::SnapshotPtr& snapshot) const {
+  std::vector<api::Pin> pins;
+  pins.reserve(cids.size());
+  for (const Cid& cid : cids) {
+    TRY(auto pin, parts.pinset.get(cid, snapshot));
+    if (pin) {
+      pins.push_back(std::move(*pin));
+    }
+  }
+  return pins;
+}
+
 Result<api::Pin> Cluster::Core::pin_get(const Cid& cid) const {
   TRY(auto found, parts.pinset.get(cid));
   if (!found) {

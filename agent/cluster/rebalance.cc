@@ -254,43 +254,52 @@ PeerId Orchestrator::given_up(const api::Pin& pin, const ClusterView& view) cons
 }
 
 // Whether the move is over: the pin has left the peer, or does not need to any more.
-Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from, ClusterView view,
+Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from,
+                                             std::shared_ptr<const ClusterView> view,
                                              StopToken stop) {
-  const auto pin = core_.pin_get(cid);
-  if (!pin || !pin->allocated_to(from)) {
+  auto pin = core_.pin_get(cid);
+  if (!pin || !pin->allocated_to(from) || !crdt::crowded(*pin)) {
     co_return true;
   }
-  if (!crdt::crowded(*pin)) {
-    co_return true;
-  }
-  const size_t max = crdt::most_copies(*pin);
-  const std::vector<PeerId> others = others_alive(*pin, from, view);
+  const std::vector<PeerId> others = others_alive(*pin, from, *view);
   HeldBy answers = co_await ask_holders(core_, cid, others, kAskLimit, stop);
-  const auto holding =
-      static_cast<size_t>(std::count_if(answers.begin(), answers.end(), [](const auto& answer) {
-        return answer.second == Held::Yes;
-      }));
+  co_return co_await take_away(*std::move(pin), from, std::move(answers), view, stop);
+}
+
+Task<Result<bool>> Orchestrator::take_away(api::Pin pin, PeerId from, HeldBy answers,
+                                           std::shared_ptr<const ClusterView> view,
+                                           StopToken stop) {
+  const size_t max = crdt::most_copies(pin);
+  const std::vector<PeerId> others = others_alive(pin, from, *view);
+  const auto holds = [&answers](const PeerId& peer) {
+    const auto answer = answers.find(peer);
+    return answer != answers.end() && answer->second == Held::Yes;
+  };
+  const auto holding = static_cast<size_t>(std::count_if(others.begin(), others.end(), holds));
   // Peers that are away are not waited for: it is enough that there are as many copies as before.
-  const auto min = static_cast<size_t>(std::max(pin->options.replication_factor_min, 1));
+  const auto min = static_cast<size_t>(std::max(pin.options.replication_factor_min, 1));
   PeerId leaves = from;
   if (holding < std::max(min, std::min(max, others.size()))) {
     // One that will hardly come back takes up the room: then it leaves in place of `from`.
-    leaves = given_up(*pin, view);
-    if (leaves.empty() || leaves == from || !view.is_alive(from)) {
+    leaves = given_up(pin, *view);
+    if (leaves.empty() || leaves == from || !view->is_alive(from)) {
       co_return false;
     }
-    std::vector<PeerId> asked{from};
-    HeldBy own = co_await ask_holders(core_, cid, std::move(asked), kAskLimit, stop);
-    answers.merge(own);
-    const size_t all = holding + (answers[from] == Held::Yes ? 1 : 0);
+    if (!answers.contains(from)) {
+      std::vector<PeerId> asked{from};
+      HeldBy own = co_await ask_holders(core_, pin.cid, std::move(asked), kAskLimit, stop);
+      answers.merge(own);
+    }
+    const size_t all = holding + (holds(from) ? 1 : 0);
     if (all < std::max(min, std::min(max, others.size() + 1))) {
       co_return false;
     }
   }
-  api::Pin changed = *pin;
+  api::Pin changed = pin;
   std::erase(changed.allocations.items, leaves);
-  keep_best(changed.allocations.items, max, answers, view);  // of two moves at once
-  const Result<bool> written = co_await core_.parts.pinset.replace(*pin, std::move(changed));
+  keep_best(changed.allocations.items, max, answers, *view);  // of two moves at once
+  const Result<bool> written =
+      co_await core_.parts.pinset.replace(std::move(pin), std::move(changed));
   if (!written) {
     co_return fail(written.error());
   }
@@ -306,15 +315,8 @@ Task<Result<bool>> Orchestrator::finish_move(Cid cid, PeerId from, ClusterView v
 Task<Result<bool>> Orchestrator::begin_moves(std::shared_ptr<Run> run, ClusterView view) {
   Run::From& from = run->from.back();
   auto read = [this, peer = from.peer, after = from.after]() -> Result<std::vector<api::Pin>> {
-    std::vector<api::Pin> pins;
     TRY(const auto cids, core_.parts.pinset.allocated_to(peer, after, kPage, nullptr));
-    for (const Cid& cid : cids) {
-      TRY(auto pin, core_.parts.pinset.get(cid, nullptr));
-      if (pin) {
-        pins.push_back(std::move(*pin));
-      }
-    }
-    return pins;
+    return core_.pins_of(cids, nullptr);
   };
   CO_TRY(auto pins, co_await run_on(core_.parts.disk, std::move(read)));
   std::vector<std::pair<api::Pin, api::Pin>> changes;
@@ -365,8 +367,8 @@ Task<Result<bool>> Orchestrator::rebalance_pass(StopToken stop) {
   if (!run) {
     co_return co_await begin_run(stop);
   }
-  const ClusterView view = core_.view();
-  if (view.cut_off()) {
+  const auto view = std::make_shared<const ClusterView>(core_.view());
+  if (view->cut_off()) {
     co_return false;
   }
   std::vector<std::pair<Cid, PeerId>> moving;
@@ -393,7 +395,7 @@ Task<Result<bool>> Orchestrator::rebalance_pass(StopToken stop) {
     (void)co_await sleep_for(wait, stop);
   }
   if (!run->stopping && !run->from.empty() && run->moving.size() < kMaxMoving) {
-    const Result<bool> begun = co_await begin_moves(run, view);
+    const Result<bool> begun = co_await begin_moves(run, *view);
     if (!begun) {
       co_return fail(begun.error());
     }

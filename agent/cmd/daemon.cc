@@ -268,13 +268,9 @@ Task<void> Daemon::Parts::give_back_memory(Parts* self) {
   const StopToken token = self->stop.get_token();
   Status slept = co_await sleep_for(kSettled, token);
   PageKeeper keeper;
-  for (bool start = true; slept; start = false) {
+  while (slept) {
     co_await resume_on(self->runtime.disk());
-    if (start) {
-      keeper.release();
-    } else {
-      keeper.release_after_burst();
-    }
+    keeper.release_after_burst();
     co_await resume_on(self->runtime.net().get_executor());
     slept = co_await sleep_for(kMemoryCheck, token);
   }

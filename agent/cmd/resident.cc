@@ -61,17 +61,13 @@ void release_pages() {
 
 bool PageKeeper::release_after_burst() {
   const size_t freed = freed_resident_bytes();
-  if (freed < left_ + kWorthReleasing) {
-    left_ = std::min(left_, freed);
+  if (left_ && freed < *left_ + kWorthReleasing) {
+    left_ = std::min(*left_, freed);
     return false;
   }
-  release();
-  return true;
-}
-
-void PageKeeper::release() {
   release_pages();
   left_ = freed_resident_bytes();
+  return true;
 }
 
 }  // namespace ica::cmd

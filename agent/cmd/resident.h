@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 namespace ica::cmd {
 
@@ -17,12 +18,11 @@ size_t freed_resident_bytes();
 // between blocks in use cannot be. Thread-safety: none.
 class PageKeeper {
  public:
-  void release();
-  // Releases pages when much more is free now. True when it did.
+  // Releases pages the first time, and whenever much more is free than was left. True when it did.
   bool release_after_burst();
 
  private:
-  size_t left_ = 0;
+  std::optional<size_t> left_;
 };
 
 }  // namespace ica::cmd

@@ -11,6 +11,7 @@
 #include "agent/crdt/delta.h"
 #include "agent/crdt/replica.h"
 #include "agent/p2p/bitswap_message.h"
+#include "agent/p2p/frames.h"
 #include "agent/p2p/gossip_rpc.h"
 #include "agent/p2p/host.h"
 #include "agent/p2p/identify.h"
@@ -19,7 +20,6 @@
 #include "agent/rpc/frames.h"
 #include "agent/rpc/methods.h"
 #include "agent/rpc/server.h"
-#include "common/codec/varint.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/sim/memory_store.h"
 #include "tests/sim/values.h"
@@ -51,12 +51,6 @@ HostOptions host_options() {
   options.secrets.push_back(Bytes(32, 's'));
   options.reconnect = false;
   return options;
-}
-
-Bytes framed(BytesView message) {
-  Bytes out;
-  append_varint(out, message.size());
-  return out.append(message);
 }
 
 // The peer under test, all on one context.
@@ -156,7 +150,7 @@ bool any(std::string_view /*protocol*/) {
   return true;
 }
 
-Task<void> drain(std::shared_ptr<BufferedChannel> channel) {
+Task<void> drain(ChannelPtr channel) {
   while (true) {
     auto piece = co_await channel->read_some(64 << 10);
     if (!piece || piece->empty()) {
@@ -171,7 +165,7 @@ Bytes own_identify(const Neighbour& neighbour) {
   message.protocols.assign(kProtocols.begin(), kProtocols.end());
   message.protocol_version = "ipfs/0.1.0";
   message.agent_version = "neighbour";
-  return framed(encode_identify(message));
+  return frame(encode_identify(message));
 }
 
 // A stream that the peer has opened.
@@ -245,7 +239,7 @@ Bytes bitswap_of(const std::vector<Bytes>& blocks, const Bytes& wanted) {
   if (auto cid = cid_of_block("\x01\x70\x12\x20", wanted)) {
     message.wants.push_back({*cid, 1, false, WantType::Block, true});
   }
-  return framed(encode_bitswap(message));
+  return frame(encode_bitswap(message));
 }
 
 Bytes call_of(uint8_t number, BytesView arguments) {
@@ -286,14 +280,14 @@ Task<void> act(NeighbourPtr self) {
       break;
     case 4:
       co_await say(self, std::string(kMeshsub),
-                   framed(encode_rpc(signed_rpc(*self, topic_of(which), script.piece()))));
+                   frame(encode_rpc(signed_rpc(*self, topic_of(which), script.piece()))));
       break;
     case 5: {
       Bytes block = script.piece();
       const Bytes announcement = crdt::encode_broadcast({crdt::block_digest(block)});
       self->blocks.push_back(std::move(block));
       co_await say(self, std::string(kMeshsub),
-                   framed(encode_rpc(signed_rpc(*self, topic_of(1), announcement))));
+                   frame(encode_rpc(signed_rpc(*self, topic_of(1), announcement))));
       break;
     }
     case 6:
@@ -330,18 +324,9 @@ Task<void> act_all(NeighbourPtr self, ChannelPtr channel) {
   }
 }
 
-Task<void> drain_raw(ChannelPtr channel) {
-  while (true) {
-    auto piece = co_await channel->read_some(64 << 10);
-    if (!piece || piece->empty()) {
-      co_return;
-    }
-  }
-}
-
 // With frames that keep to none.
 Task<void> write_all(NeighbourPtr self, ChannelPtr channel) {
-  spawn(co_await asio::this_coro::executor, drain_raw(channel), "fuzzing");
+  spawn(co_await asio::this_coro::executor, drain(channel), "fuzzing");
   for (size_t i = 0; i < kMaxActions && !self->script.left.empty(); ++i) {
     auto written = co_await channel->write(self->script.piece());
     if (!written) {
