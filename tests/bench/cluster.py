@@ -2,7 +2,8 @@
 import argparse
 import time
 
-from report import DEFAULTS, cell, laboratory, loadgen, print_now, report
+from harness import loadgen
+from report import DEFAULTS, cell, laboratory, print_now, report
 
 # What the reference's documentation recommends for many pins.
 BATCHING = {"consensus/crdt": {"batching": {"max_batch_size": 500, "max_batch_age": "1s", "max_queue_size": 50000}}}
@@ -39,7 +40,7 @@ class Bench:
     def pins_of(self, peer):
         if self.flavour == "ours":
             return peer.call("GET", "/health/pinset").json()["pins"]
-        return loadgen(peer, "list", "-path", "/allocations")["lines"]
+        return loadgen.run(peer, "list", "-path", "/allocations")["lines"]
 
     def wait_everywhere(self, peers, begin, limit):
         """Seconds from `begin` until each of them has all pins; looking costs the less the longer it takes."""
@@ -55,7 +56,7 @@ class Bench:
 
     def pins(self, count, limit):
         begin = time.monotonic()
-        result = loadgen(self.peers[0], "pin", "-connections", CONNECTIONS, "-from", self.next, "-count", count)
+        result = loadgen.run(self.peers[0], "pin", "-connections", CONNECTIONS, "-from", self.next, "-count", count)
         self.next += count
         took = self.wait_everywhere(self.peers, begin, limit)
         name = f"{count:,} more pins"
@@ -85,7 +86,7 @@ class Bench:
 
     def chain(self, count, limit):
         """The worst history for a newcomer: one change a node, each on top of the last."""
-        loadgen(self.peers[0], "pin", "-connections", 1, "-from", 0, "-count", count)
+        loadgen.run(self.peers[0], "pin", "-connections", 1, "-from", 0, "-count", count)
         self.next = count
         self.settle()
         peer = self.add_peer()

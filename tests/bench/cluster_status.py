@@ -7,7 +7,8 @@ import threading
 
 from harness.pins import cid_of
 from harness.wait import wait_until
-from report import cell, laboratory, loadgen, print_now, report
+from harness import loadgen
+from report import cell, laboratory, print_now, report
 
 SETTINGS = {"cluster": {"mdns_interval": "0s"}, "monitor/pubsubmon": {"check_interval": "5s"}}
 ROUNDS = 3
@@ -90,7 +91,7 @@ def run(lab, flavour, count):
     best = None
     for round_ in range(ROUNDS):
         with Watch(peers[0].process) as watch:
-            result = loadgen(peers[0], "list", "-path", "/pins")
+            result = loadgen.run(peers[0], "list", "-path", "/pins")
         if result["lines"] != count:
             raise SystemExit(f"{flavour}: {result['lines']} lines, expected {count}")
         row(f"listing {round_ + 1}: lines/s", result["lines_per_second"])

@@ -5,7 +5,8 @@ import subprocess
 import threading
 import time
 
-from report import DEFAULTS, laboratory, loadgen, loadgen_command, print_now, report
+from harness import loadgen
+from report import DEFAULTS, laboratory, print_now, report
 
 PINS = 2_000
 
@@ -47,12 +48,12 @@ def measure(lab, flavour, args):
     peer = lab.peer(kubo, flavour, flavour, base=DEFAULTS)
     peer.wait_candidates()
     peer.allow_errors(".*")
-    loadgen(peer, "pin", "-count", PINS, "-connections", 32)
+    loadgen.run(peer, "pin", "-count", PINS, "-connections", 32)
     rows = {}
     time.sleep(2)
     rows["RSS before, MB"] = peer.process.rss()[0] / 1e6
     with Peak(peer.process) as peak:
-        done = subprocess.run(loadgen_command(peer, "mixed", "-connections", args.connections, "-seconds", args.seconds, "-cids",
+        done = subprocess.run(loadgen.command(peer, "mixed", "-connections", args.connections, "-seconds", args.seconds, "-cids",
                                         PINS, "-pause", args.pause), check=True, capture_output=True, text=True)
     mixed = json.loads(done.stdout)
     rows[f"{args.connections:,} connections: calls/s"] = mixed["per_second"]
@@ -69,7 +70,7 @@ def measure(lab, flavour, args):
     peer.wait_candidates()
     latencies(peer, 20)
     before = peer.process.rss()[0]
-    holder = subprocess.Popen(loadgen_command(peer, "hold", "-connections", args.held, "-seconds", 30), stdout=subprocess.PIPE,
+    holder = subprocess.Popen(loadgen.command(peer, "hold", "-connections", args.held, "-seconds", 30), stdout=subprocess.PIPE,
                               text=True)
     try:
         holder.stdout.readline()

@@ -6,9 +6,9 @@ import argparse
 import threading
 import time
 
-from harness import http
+from harness import http, loadgen
 from harness.wait import wait_until
-from report import cell, laboratory, loadgen, print_now, report
+from report import cell, laboratory, print_now, report
 
 GRACE = 5
 
@@ -47,7 +47,7 @@ def copies(peers):
     """Pins that these peers hold, summed up."""
     total = 0
     for peer in peers:
-        total += loadgen(peer, "list", "-path", "/pins?local=true&filter=pinned")["lines"]
+        total += loadgen.run(peer, "list", "-path", "/pins?local=true&filter=pinned")["lines"]
     return total
 
 
@@ -81,7 +81,7 @@ def run(lab, flavour, count, ping, deadline):
         peer.wait_candidates(3, 180)
     rows = {}
     begin = time.monotonic()
-    loadgen(peers[0], "pin", "-connections", 64, "-count", count)
+    loadgen.run(peers[0], "pin", "-connections", 64, "-count", count)
     wait_until(lambda: copies(peers) == 2 * count, deadline, "every pin has two copies", 0.5 if count < 10_000 else 3)
     rows["placed, s"] = time.monotonic() - begin
     *rest, lost = peers

@@ -7,7 +7,6 @@ import contextlib
 import json
 import pathlib
 import shutil
-import subprocess
 import tempfile
 
 from harness import tools
@@ -39,19 +38,6 @@ def laboratory():
         shutil.rmtree(folder)
     if problems:
         raise SystemExit("\n".join(problems))
-
-
-def loadgen_command(peer, *argv):
-    return [str(a) for a in (tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", *argv)]
-
-
-def loadgen(peer, *argv):
-    """What the load generator says, a dictionary. Any failed call ends the measurement."""
-    done = subprocess.run(loadgen_command(peer, *argv), capture_output=True, text=True, check=True)
-    result = json.loads(done.stdout)
-    if result.get("errors") or result.get("error"):
-        raise SystemExit(f"{peer.name}: {argv}: {result}")
-    return result
 
 
 def cell(value):

@@ -3,7 +3,8 @@ import argparse
 import time
 
 from harness.wait import wait_until
-from report import DEFAULTS, cell, laboratory, loadgen, print_now, report
+from harness import loadgen
+from report import DEFAULTS, cell, laboratory, print_now, report
 
 ERRORS = 2_000
 
@@ -32,7 +33,7 @@ class Bench:
         self.row(f"start to first /id{name}, ms", (time.monotonic() - begin) * 1000)
 
     def pins(self, count, connections):
-        result = loadgen(self.peer, "pin", "-connections", connections, "-from", self.next, "-count", count)
+        result = loadgen.run(self.peer, "pin", "-connections", connections, "-from", self.next, "-count", count)
         self.next += count
         return result
 
@@ -42,7 +43,7 @@ class Bench:
                    1800, "every pin is done", 0.5)
 
     def listing(self, path, name):
-        result = loadgen(self.peer, "list", "-path", path)
+        result = loadgen.run(self.peer, "list", "-path", path)
         self.row(f"GET {path} at {name}, lines/s", result["lines_per_second"])
         self.row(f"GET {path} at {name}, first byte ms", result["first_byte_ms"])
         return result["lines"]
@@ -76,7 +77,7 @@ class Bench:
         self.at("100,000")
         self.kubo.mode("refusepins")
         self.pins(ERRORS, 64)
-        wait_until(lambda: loadgen(self.peer, "list", "-path", "/pins?filter=error")["lines"] == ERRORS, 300,
+        wait_until(lambda: loadgen.run(self.peer, "list", "-path", "/pins?filter=error")["lines"] == ERRORS, 300,
                    f"{ERRORS} pins in error", 1)
         self.listing("/pins?filter=error", f"{ERRORS:,} of {self.next:,}")
         self.kubo.mode("ok")

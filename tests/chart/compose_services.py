@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from harness import helm, tools
-from harness.pods import Network, program_folder, sh
+from harness.pods import Network, end_group, program_folder
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -53,6 +53,7 @@ class Image:
 class Service:
     def __init__(self, project, name, spec, image):
         self.project, self.name, self.spec, self.image = project, name, spec, image
+        self.tag = name[0] + name[-1]
         self.folder = project.folder / f"volume-{name}"
         self.folder.mkdir()
         os.chown(self.folder, 1000, 1000)
@@ -63,14 +64,7 @@ class Service:
 
     def start(self):
         network = self.project.network
-        self.address = network.address()
-        self.namespace, self.link = f"{network.prefix}{self.name[0]}{self.name[-1]}", f"{network.prefix}{self.name[0]}{self.name[-1]}v"
-        sh("ip", "netns", "add", self.namespace)
-        sh("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        sh("ip", "link", "set", self.link, "master", network.bridge, "up")
-        sh("ip", "-n", self.namespace, "addr", "add", f"{self.address}/16", "dev", "eth0")
-        for device in ("lo", "eth0"):
-            sh("ip", "-n", self.namespace, "link", "set", device, "up")
+        self.namespace, self.address = network.plug(self.tag)
         names = network.dns.names
         names[self.name] = [self.address]
         for alias in self.spec.get("networks", {}).get("default", {}).get("aliases", []):
@@ -97,16 +91,9 @@ class Service:
         return done.returncode, done.stdout + done.stderr
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            os.killpg(self.process.pid, 15)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, 9)
-                self.process.wait(10)
         if self.process:
-            sh("ip", "netns", "del", self.namespace, check=False)
-            sh("ip", "link", "del", self.link, check=False)
+            end_group(self.process)
+            self.project.network.unplug(self.tag)
         self.process = None
 
 

@@ -1,6 +1,7 @@
 """Peers in network namespaces, each with an address of its own on one of two islands; the bridge between the islands can
 be cut. A second network, for the tests and the stand-in for Kubo, is never cut. Needs root.
 """
+import contextlib
 import re
 import subprocess
 
@@ -170,3 +171,39 @@ def free_number():
         if f"isl{number}a" not in taken:
             return number
     raise RuntimeError("all networks for islands are taken")
+
+
+@contextlib.contextmanager
+def laid(lab, islands):
+    """Takes the islands away in the end, after the processes on them."""
+    try:
+        yield islands
+    finally:
+        for part in reversed(lab.parts):
+            if part.process:
+                part.process.stop()
+        islands.close()
+
+
+def place_agents(lab, islands, count, island_of, base=None):
+    """Agents beside one stand-in for Kubo that know the address of the first; not started yet."""
+    kubo = shared_kubo(lab, islands)
+    peers = []
+    for number in range(count):
+        folder = lab.folder / f"{len(lab.parts)}-peer{number}"
+        peer = IslandAgent(islands, island_of(number), folder, kubo, f"peer{number}", base=base)
+        lab.parts.append(peer)
+        if peers:
+            peer.configure({"cluster": {"peer_addresses": [peers[0].swarm_multiaddr]}})
+        peers.append(peer)
+    return peers
+
+
+def start_connected(peers, deadline=120):
+    """Until each is connected to all others and can be given pins."""
+    for peer in peers:
+        peer.start()
+    for peer in peers:
+        wait_until(lambda p=peer: p.metric("ipfs_cluster_agent_connections") >= len(peers) - 1, deadline,
+                   f"{peer.name} is connected to all", 0.5)
+        peer.wait_candidates(len(peers), 120)

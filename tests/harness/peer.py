@@ -22,6 +22,7 @@ SECRET = "0" * 62 + "17"  # one private network for all peers of the tests
 
 class Peer:
     program = None
+    address = "127.0.0.1"  # where its APIs are
     # Lines that are not a defect although they say ERROR.
     expected_errors = ()
 

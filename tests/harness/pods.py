@@ -70,6 +70,18 @@ def program_folder(folder, programs):
     return folder
 
 
+def end_group(process, kill=False):
+    """Ends a container's process. The wrapper around the program passes signals on."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
 class Network:
     """A bridge in this machine's own namespace, with the DNS server on it."""
 
@@ -85,6 +97,21 @@ class Network:
     def address(self):
         self.count += 1
         return f"{SUBNET}.{self.count // 250}.{self.count % 250 + 2}"
+
+    def plug(self, tag):
+        """A namespace with an address on the bridge: (namespace, address)."""
+        name, link, address = f"{self.prefix}{tag}", f"{self.prefix}{tag}v", self.address()
+        sh("ip", "netns", "add", name)
+        sh("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+        sh("ip", "link", "set", link, "master", self.bridge, "up")
+        sh("ip", "-n", name, "addr", "add", f"{address}/16", "dev", "eth0")
+        for device in ("lo", "eth0"):
+            sh("ip", "-n", name, "link", "set", device, "up")
+        return name, address
+
+    def unplug(self, tag):
+        sh("ip", "netns", "del", f"{self.prefix}{tag}", check=False)
+        sh("ip", "link", "del", f"{self.prefix}{tag}v", check=False)
 
     def close(self):
         self.dns.shutdown()
@@ -106,23 +133,13 @@ class Pod:
 
     # -- network ---------------------------------------------------------------
     def plug(self):
-        net = self.world.network
-        self.address = net.address()
-        tag = f"{'c' if self.half == 'cluster' else 'i'}{self.ordinal}"
-        self.namespace = f"{net.prefix}{tag}"
-        self.link = f"{net.prefix}{tag}v"
-        sh("ip", "netns", "add", self.namespace)
-        sh("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        sh("ip", "link", "set", self.link, "master", net.bridge, "up")
-        sh("ip", "-n", self.namespace, "addr", "add", f"{self.address}/16", "dev", "eth0")
-        sh("ip", "-n", self.namespace, "link", "set", "lo", "up")
-        sh("ip", "-n", self.namespace, "link", "set", "eth0", "up")
+        self.tag = f"{self.half[0]}{self.ordinal}"
+        self.namespace, self.address = self.world.network.plug(self.tag)
         self.world.publish(self)
 
     def unplug(self):
         self.world.withdraw(self)
-        sh("ip", "netns", "del", self.namespace, check=False)
-        sh("ip", "link", "del", self.link, check=False)
+        self.world.network.unplug(self.tag)
 
     # -- containers --------------------------------------------------------------
     def env(self, container):
@@ -197,14 +214,8 @@ class Pod:
 
     def stop(self, kill=False):
         """Ends the pod; its volume stays."""
-        if self.process is not None and self.process.poll() is None:
-            # The program is the only one in its PID namespace's group that matters; the wrapper passes signals on.
-            os.killpg(self.process.pid, signal.SIGKILL if kill else signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(10)
+        if self.process is not None:
+            end_group(self.process, kill)
         self.process = None
         self.unplug()
 

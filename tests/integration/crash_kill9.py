@@ -8,19 +8,16 @@ Default: 4 rounds of 3,000 changes. --long: 50 rounds of 20,000. The reference f
 """
 import json
 import random
-import subprocess
 import time
 
-from harness import tools
+from harness import loadgen
 from harness.wait import wait_until
 
 CIDS = 2000
 
 
 def churn(peer, state, count, connections, seed):
-    argv = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "churn", "-connections",
-            str(connections), "-count", str(count), "-cids", str(CIDS), "-state", str(state), "-seed", str(seed)]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    return loadgen.start(peer, "churn", "-connections", connections, "-count", count, "-cids", CIDS, "-state", state, "-seed", seed)
 
 
 def check_and_settle(peer, state):

@@ -7,15 +7,11 @@ import time
 
 import pytest
 
-from harness import tools
+from harness import loadgen
 
 MIB = 1 << 20
 # The sanitizers' and the debug build are slower and larger; there only the absence of errors counts.
 MEASURED = os.environ.get("ICA_PRESET", "release") == "release"
-
-
-def generator(peer, *argv):
-    return [str(a) for a in (tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", *argv)]
 
 
 @pytest.fixture
@@ -23,12 +19,12 @@ def peer(lab):
     kubo = lab.fake_kubo()
     peer = lab.peer(kubo)
     peer.wait_candidates()
-    subprocess.run(generator(peer, "pin", "-count", 500), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(loadgen.command(peer, "pin", "-count", 500), check=True, stdout=subprocess.DEVNULL)
     return peer
 
 
 def test_mixed_calls_on_many_connections(peer):
-    done = subprocess.run(generator(peer, "mixed", "-connections", 2000, "-seconds", 10, "-cids", 500, "-pause", 2000),
+    done = subprocess.run(loadgen.command(peer, "mixed", "-connections", 2000, "-seconds", 10, "-cids", 500, "-pause", 2000),
                           check=True, capture_output=True, text=True, timeout=120)
     result = json.loads(done.stdout)
     assert result["errors"] == 0 and result["calls"] > 2000, result
@@ -42,7 +38,7 @@ def test_unfinished_requests(peer):
     for _ in range(20):
         peer.call("GET", "/id")
     before = peer.process.rss()[0]
-    holder = subprocess.Popen(generator(peer, "hold", "-connections", 10000, "-seconds", 20), stdout=subprocess.PIPE,
+    holder = subprocess.Popen(loadgen.command(peer, "hold", "-connections", 10000, "-seconds", 20), stdout=subprocess.PIPE,
                               text=True)
     try:
         assert json.loads(holder.stdout.readline()) == {"open": 10000}

@@ -3,17 +3,15 @@
 --long: 10,000 idle connections, a million-line list, ten minutes of malformed requests. For the sanitizers run it with
 ICA_PRESET=asan.
 """
-import json
 import os
 import random
 import resource
 import socket
-import subprocess
 import time
 
 import pytest
 
-from harness import http, tools
+from harness import http, loadgen
 from harness.wait import wait_until
 
 CID = "QmfJQ4QDf4suppgtQKZcyrBb6aA8YU4DSv3hsBwiYdsFNr"
@@ -28,10 +26,7 @@ def peer(lab, flavour):
 
 
 def fill(peer, count):
-    argv = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "pin", "-connections", "64",
-            "-count", str(count)]
-    result = json.loads(subprocess.run(argv, capture_output=True, check=True, text=True).stdout)
-    assert result["errors"] == 0, result
+    loadgen.run(peer, "pin", "-connections", 64, "-count", count)
 
 
 def assert_answers(peer, within=2.0):

@@ -3,15 +3,13 @@ another peer, tells its Kubo, dies by kill -9 and starts again, and answers its 
 
 Default: 5,000 pins. --long: 100,000.
 """
-import json
 import os
-import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import http, limits, tools
+from harness import http, limits, loadgen
 from harness.pins import cid_of
 from harness.peer import Agent
 from harness.process import Process
@@ -64,12 +62,6 @@ class Probe:
         self.thread.join()
 
 
-def loadgen(peer, *argv):
-    done = subprocess.run([tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", *map(str, argv)],
-                          capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
 @pytest.fixture
 def small(lab, request):
     kubo = lab.fake_kubo()
@@ -95,18 +87,18 @@ def test_a_large_pinset(lab, small, long_form):
     count = 100_000 if long_form else 5_000
     deadline = 60 + count / 100
     large = lab.peer(lab.fake_kubo(), name="large")
-    loadgen(large, "pin", "-connections", 64, "-from", 0, "-count", count)
+    loadgen.run(large, "pin", "-connections", 64, "-from", 0, "-count", count)
     small.configure({"cluster": {"peer_addresses": [large.swarm_multiaddr]}})
     small.start()
     wait_ready(small)
     probe = Probe(small)
     begin = time.monotonic()
-    wait_until(lambda: loadgen(small, "list", "-path", "/allocations")["lines"] == count, deadline, "the pinset is here", 2)
+    wait_until(lambda: loadgen.run(small, "list", "-path", "/allocations")["lines"] == count, deadline, "the pinset is here", 2)
     arrived = time.monotonic() - begin
     wait_pinned(small, count, deadline)
     pinned = time.monotonic() - begin
     begin = time.monotonic()
-    listed = loadgen(small, "list", "-path", "/pins?local=true&filter=pinned")
+    listed = loadgen.run(small, "list", "-path", "/pins?local=true&filter=pinned")
     took = time.monotonic() - begin
     assert listed["lines"] == count
     probe.end()
@@ -121,7 +113,7 @@ def test_a_large_pinset(lab, small, long_form):
     wait_ready(small)
     print(f"ready {time.monotonic() - begin:.1f} s after the start that follows a kill -9")
     probe = Probe(small)
-    assert loadgen(small, "list", "-path", "/allocations")["lines"] == count
+    assert loadgen.run(small, "list", "-path", "/allocations")["lines"] == count
     more = [cid_of(n) for n in range(100)]
     for cid in more:
         assert small.call("POST", f"/pins/{cid}").status == 200

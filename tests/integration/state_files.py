@@ -5,14 +5,12 @@ import threading
 
 import pytest
 
-from harness import tools
+from harness import loadgen
 from harness.wait import wait_until
 
 
 def load(peer, first, count, connections=16):
-    argv = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "pin", "-connections",
-            str(connections), "-from", str(first), "-count", str(count)]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    return loadgen.start(peer, "pin", "-connections", connections, "-from", first, "-count", count)
 
 
 def command(peer, *arguments, expect=0, program=None, **options):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness.islands import IslandAgent, Islands, free_number, shared_kubo
+from harness.islands import Islands, free_number, laid, place_agents, start_connected
 from harness.pins import cid_of
 from harness.wait import wait_until
 
@@ -19,31 +19,8 @@ RSS_LIMIT = 32_000_000
 
 @pytest.fixture
 def islands(lab):
-    islands = Islands(free_number())
-    yield islands
-    for part in reversed(lab.parts):
-        if part.process:
-            part.process.stop()
-    islands.close()
-
-
-def start(lab, islands, count, base=None):
-    kubo = shared_kubo(lab, islands)
-    peers = []
-    for number in range(count):
-        folder = lab.folder / f"{len(lab.parts)}-peer{number}"
-        peer = IslandAgent(islands, "a" if number < count // 2 else "b", folder, kubo, f"peer{number}", base=base)
-        lab.parts.append(peer)
-        if peers:
-            peer.configure({"cluster": {"peer_addresses": [peers[0].swarm_multiaddr]}})
-        peers.append(peer)
-    for peer in peers:
-        peer.start()
-    for peer in peers:
-        wait_until(lambda p=peer: p.metric("ipfs_cluster_agent_connections") >= count - 1, 120,
-                   f"{peer.name} is connected to all", 0.5)
-        peer.wait_candidates(count, 120)
-    return peers
+    with laid(lab, Islands(free_number())) as islands:
+        yield islands
 
 
 def pin(peer, number):
@@ -63,7 +40,9 @@ def everywhere(peers, cids, deadline):
 def test_all_find_all_and_a_partition_heals(lab, islands, request):
     long = request.config.getoption("--long")
     count = 30 if long else 6
-    peers = start(lab, islands, count, {"cluster": {"mdns_interval": "0s"}} if long else None)
+    peers = place_agents(lab, islands, count, lambda n: "a" if n < count // 2 else "b",
+                         {"cluster": {"mdns_interval": "0s"}} if long else None)
+    start_connected(peers)
     cids = {pin(peer, n) for n, peer in enumerate(peers)}
     print(f"{count} pins on {count} peers after {everywhere(peers, cids, 30):.2f} s")
     for peer in (peers[0], peers[-1]):

@@ -1,8 +1,5 @@
 """A cluster of Go peers is moved over peer by peer on the same folders, works at every step, and goes back."""
-import json
-import subprocess
-
-from harness import tools
+from harness import loadgen
 from harness.peer import Agent, GoPeer
 from harness.wait import wait_until
 
@@ -14,10 +11,7 @@ def become(peer, kind):
 
 
 def pin(peer, first, count):
-    argv = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "pin", "-connections", "8",
-            "-from", str(first), "-count", str(count)]
-    result = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
-    assert result["errors"] == 0, result
+    loadgen.run(peer, "pin", "-connections", 8, "-from", first, "-count", count)
 
 
 def same_everywhere(peers, count):

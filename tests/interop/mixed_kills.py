@@ -7,10 +7,9 @@ Default: 8 deaths. --long: 200.
 """
 import json
 import random
-import subprocess
 import time
 
-from harness import tools
+from harness import loadgen
 from harness.pins import cid_of
 from harness.wait import WaitError, wait_until
 
@@ -18,9 +17,8 @@ CIDS = 300
 
 
 def churn(peer, number, state, count, seed):
-    argv = [tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", "churn", "-connections", "8",
-            "-count", str(count), "-cids", str(CIDS), "-from", str(number * CIDS), "-state", str(state), "-seed", str(seed)]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    return loadgen.start(peer, "churn", "-connections", 8, "-count", count, "-cids", CIDS, "-from", number * CIDS, "-state", state,
+                         "-seed", seed)
 
 
 def lost(pinset, state):

@@ -3,22 +3,14 @@ late. In the end six identical exports.
 
 Default: 800 pins and 200 unpins. --long: 20,000 and 5,000.
 """
-import json
 import subprocess
 import threading
 
-from harness import tools
+from harness import loadgen
 from harness.wait import wait_until
 
 # What the reference's documentation recommends for many pins; without, it takes a minute a thousand pins.
 BATCHING = {"consensus/crdt": {"batching": {"max_batch_size": 100, "max_batch_age": "300ms", "max_queue_size": 50000}}}
-
-
-def load(peer, *argv):
-    done = subprocess.run([tools.tool_dir("lab") / "loadgen", "-addr", f"127.0.0.1:{peer.rest_port}", *map(str, argv)],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def export(peer):
@@ -53,7 +45,7 @@ def test_identical_exports(lab, request):
 
     def write(number, half):
         first = (2 * number + half) * each
-        load(peers[number], "pin", "-connections", 8, "-from", first, "-count", each)
+        loadgen.run(peers[number], "pin", "-connections", 8, "-from", first, "-count", each)
 
     together([lambda n=n: write(n, 0) for n in range(4)])
     # Each removes what another wrote, while it writes on and one of each kind is restarted.
@@ -61,7 +53,7 @@ def test_identical_exports(lab, request):
 
     def churn(number):
         write(number, 1)
-        load(peers[number], "unpin", "-connections", 8, "-from", 2 * ((number + 1) % 4) * each, "-count", gone)
+        loadgen.run(peers[number], "unpin", "-connections", 8, "-from", 2 * ((number + 1) % 4) * each, "-count", gone)
 
     def restart(peer):
         peer.stop(60)

@@ -5,13 +5,12 @@ p2ppeer is a go-libp2p 0.48 peer in a private network, p2p_peer the same with ou
 import json
 import os
 import re
-import socket
 import subprocess
-import threading
 
 import pytest
 
 from harness import tools
+from harness.proxy import Proxy
 
 SECRET = "61" * 32
 OTHER = "62" * 32
@@ -96,46 +95,15 @@ def test_another_secret_does_not_connect(serve, dialler, listener):
     assert measure(dialler, listening.address, streams=10)["streams_ok"] == 10
 
 
-class CuttingProxy:
-    """Passes one connection after the other on to `port`, and cuts the n-th after n bytes from one side."""
+class CuttingProxy(Proxy):
+    """Cuts each connection after `budget` bytes from one side."""
 
     def __init__(self, port, from_dialler):
-        self.port, self.from_dialler, self.budget = port, from_dialler, 0
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.own = self.server.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.from_dialler, self.budget = from_dialler, 0
+        super().__init__(port)
 
-    def serve(self):
-        while True:
-            try:
-                near, _ = self.server.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self.port))
-            budget = self.budget
-            pairs = [(near, far, budget if self.from_dialler else None), (far, near, None if self.from_dialler else budget)]
-            for source, target, most in pairs:
-                threading.Thread(target=self.pump, args=(source, target, most), daemon=True).start()
-
-    @staticmethod
-    def pump(source, target, most):
-        try:
-            while most is None or most > 0:
-                data = source.recv(65536 if most is None else most)
-                if not data:
-                    break
-                target.sendall(data)
-                most = most if most is None else most - len(data)
-        except OSError:
-            pass
-        for one in (source, target):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.server.close()
+    def limits(self):
+        return (self.budget, None) if self.from_dialler else (None, self.budget)
 
 
 @pytest.mark.parametrize("dialler,listener,from_dialler", [
