@@ -7,6 +7,7 @@
 
 #include "agent/store/database.h"
 #include "agent/store/folder.h"
+#include "agent/store/replace.h"
 #include "agent/store/synced_mark.h"
 #include "common/base/log.h"
 
@@ -163,6 +164,7 @@ class RocksStore final : public Store {
   std::unique_ptr<Cursor> range(Family family, BytesView first, BytesView last,
                                 const SnapshotPtr& snapshot) const override;
   Status drop_all(Family family) override;
+  Status replace(const Replacement& what, const Store& from) override;
   Status compact(Family family) override;
   Status checkpoint(const fs::path& directory) const override;
   Status flush() override;
@@ -407,6 +409,21 @@ Status RocksStore::drop_all(Family family) {
   const rocksdb::Slice to = slice(end);
   rocksdb::experimental::SuggestCompactRange(&db(), handle(family), nullptr, &to)
       .PermitUncheckedError();
+  return {};
+}
+
+Status RocksStore::replace(const Replacement& what, const Store& from) {
+  const uint64_t n = commits_.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (options_.commit_hook) {
+    TRY_VOID(options_.commit_hook(CommitPoint::Before, n));
+  }
+  TRY_VOID(replace_content(*database_, what, from));
+  if (const std::lock_guard lock(writing_); db().SyncWAL().ok()) {
+    synced_.set(db().GetLatestSequenceNumber());
+  }
+  if (options_.commit_hook) {
+    return options_.commit_hook(CommitPoint::After, n);
+  }
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/bytes.h"
@@ -127,6 +128,12 @@ struct Stats {
   uint64_t stalls = 0;
 };
 
+// What replace() puts into the place of something else.
+struct Replacement {
+  std::vector<Family> families;                // as a whole
+  std::vector<std::pair<Family, Bytes>> keys;  // single records of other families
+};
+
 // The first key that is greater than every key with this prefix; empty when there is none.
 Bytes prefix_end(BytesView prefix);
 
@@ -165,6 +172,9 @@ class Store {
                                         const SnapshotPtr& snapshot = nullptr) const = 0;
   // Empties a family at once, whatever its size.
   virtual Status drop_all(Family family) = 0;
+  // Puts what `from` holds into the place of what is here, in one synced step however much it is;
+  // snapshots still see what was. Nobody else may write to these families meanwhile.
+  virtual Status replace(const Replacement& what, const Store& from) = 0;
   // Rewrites a family so that what was deleted gives its space back. Takes as long as reading it.
   virtual Status compact(Family family) = 0;
   // A physical copy that can be opened by itself; hard links where possible.

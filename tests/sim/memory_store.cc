@@ -286,6 +286,27 @@ Status MemoryStore::drop_all(Family family) {
   return commit(std::move(batch), store::Sync::Yes);
 }
 
+Status MemoryStore::replace(const store::Replacement& what, const store::Store& from) {
+  store::Batch batch;
+  for (const Family family : what.families) {
+    if (auto last = cursor(family); last->seek_last(), last->valid()) {
+      batch.del_range(family, {}, Bytes(last->key()) + '\0');
+    }
+    auto in = from.cursor(family);
+    for (in->seek_first(); in->valid(); in->next()) {
+      batch.put(family, in->key(), in->value());
+    }
+  }
+  for (const auto& [family, key] : what.keys) {
+    TRY(const auto value, from.get(family, key));
+    if (!value) {
+      return fail(Code::NotFound, "a record that is to be replaced has no successor");
+    }
+    batch.put(family, key, *value);
+  }
+  return commit(std::move(batch), store::Sync::Yes);
+}
+
 Status MemoryStore::compact(Family) {
   return {};
 }

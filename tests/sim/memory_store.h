@@ -40,6 +40,7 @@ class MemoryStore final : public store::Store {
   std::unique_ptr<store::Cursor> range(store::Family family, BytesView first, BytesView last,
                                        const store::SnapshotPtr& snapshot = nullptr) const override;
   Status drop_all(store::Family family) override;
+  Status replace(const store::Replacement& what, const store::Store& from) override;
   Status compact(store::Family family) override;
   Status checkpoint(const std::filesystem::path& directory) const override;
   Status flush() override;

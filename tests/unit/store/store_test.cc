@@ -224,5 +224,66 @@ TEST_CASE("memory stays near the budget while much is written and read") {
   CHECK(store->stats().memory_bytes <= options.memory_budget);
 }
 
+TEST_CASE("content is replaced as a whole, and snapshots still see what was") {
+  ScratchDir dir;
+  auto store = open(dir.path() / "db");
+  const auto next = open(dir.path() / "next");
+  for (int i = 0; i < 1000; ++i) {
+    put(*store, Family::Pins, "old" + std::to_string(i), "1");
+    put(*next, Family::Pins, "new" + std::to_string(i), "2");
+  }
+  put(*store, Family::Pins, "new5", "1");  // in both
+  put(*store, Family::Elems, "goes", "1");
+  put(*store, Family::Meta, "totals", "1");
+  put(*store, Family::Meta, "other", "1");
+  put(*store, Family::Status, "other", "1");
+  put(*next, Family::Meta, "totals", "2");
+  put(*next, Family::Tombs, "comes", "2");
+  const auto before = store->snapshot();
+  const Replacement what = {.families = {Family::Pins, Family::Elems, Family::Tombs, Family::Heads},
+                            .keys = {{Family::Meta, "totals"}}};
+  REQUIRE(store->replace(what, *next).has_value());
+  const auto check = [&] {
+    CHECK(keys(*store->cursor(Family::Pins)) == keys(*next->cursor(Family::Pins)));
+    CHECK(get(*store, Family::Pins, "new5") == "2");
+    CHECK(get(*store, Family::Pins, "old5") == std::nullopt);
+    CHECK(keys(*store->cursor(Family::Elems)).empty());
+    CHECK(get(*store, Family::Tombs, "comes") == "2");
+    CHECK(get(*store, Family::Meta, "totals") == "2");
+    CHECK(get(*store, Family::Meta, "other") == "1");
+    CHECK(get(*store, Family::Status, "other") == "1");
+  };
+  check();
+  CHECK(get(*store, Family::Pins, "old5", before) == "1");
+  CHECK(get(*store, Family::Meta, "totals", before) == "1");
+  CHECK(keys(*store->cursor(Family::Pins, {}, before)).size() == 1001);
+  put(*store, Family::Pins, "later", "3");
+  CHECK(get(*store, Family::Pins, "later") == "3");
+  REQUIRE(store->compact(Family::Pins).has_value());
+  CHECK(get(*store, Family::Pins, "later") == "3");
+}
+
+TEST_CASE("replaced content is there after a restart, and an error changes nothing") {
+  ScratchDir dir;
+  const auto next = open(dir.path() / "next");
+  put(*next, Family::Pins, "new", "2");
+  const Replacement what = {.families = {Family::Pins}, .keys = {{Family::Meta, "totals"}}};
+  auto store = open(dir.path() / "db");
+  put(*store, Family::Pins, "old", "1");
+  put(*store, Family::Meta, "totals", "1");
+  CHECK(store->replace(what, *next).error().code() == Code::NotFound);
+  CHECK(get(*store, Family::Pins, "old") == "1");
+  CHECK(get(*store, Family::Pins, "new") == std::nullopt);
+  put(*next, Family::Meta, "totals", "2");
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(store->replace(what, *next).has_value());
+    put(*store, Family::Pins, "later", "3");
+    store.reset();
+    store = open(dir.path() / "db");
+    CHECK(keys(*store->cursor(Family::Pins)) == std::vector<Bytes>{"later", "new"});
+    CHECK(get(*store, Family::Meta, "totals") == "2");
+  }
+}
+
 }  // namespace
 }  // namespace ica::store
