@@ -13,6 +13,7 @@ namespace {
 constexpr Family kOthers[] = {Family::Meta,  Family::ByStatus, Family::Status,
                               Family::Queue, Family::IpfsPins, Family::Events};
 constexpr size_t kCopyBytes = 1 << 20;
+constexpr BytesView kNoHeight("\0", 1);  // a uvarint; nodes have heights from 1 on
 constexpr size_t kGroup = 4096;
 
 Status copy_others(const store::Store& from, store::Store& to) {
@@ -20,7 +21,7 @@ Status copy_others(const store::Store& from, store::Store& to) {
   for (const Family family : kOthers) {
     auto cursor = from.cursor(family);
     for (cursor->seek_first(); cursor->valid(); cursor->next()) {
-      if (family == Family::Meta && cursor->key() == kTotalsKey) {
+      if (family == Family::Meta && (cursor->key() == kTotalsKey || cursor->key() == kEpochKey)) {
         continue;
       }
       batch.put(family, cursor->key(), cursor->value());
@@ -55,7 +56,39 @@ class Writer {
 
 }  // namespace
 
-Status copy_with_short_history(const store::Store& from, store::Store& to) {
+namespace {
+
+// Also for an empty pinset, which gets no node.
+Status begin_at(uint64_t height, store::Store& to) {
+  DagState state;
+  state.height = height;
+  store::Batch batch;
+  state.save(DagState(), batch);
+  return to.commit(std::move(batch), store::Sync::No);
+}
+
+// The nodes of the present history stay known as merged. Those of the one before it are forgotten,
+// so that what is kept is bounded by what happens between two compactions.
+Status retire_nodes(const store::Store& from, store::Store& to) {
+  store::Batch batch;
+  const Bytes prefix = processed_key({});
+  auto marks = from.cursor(Family::Work, prefix);
+  for (marks->seek(prefix); marks->valid(); marks->next()) {
+    if (marks->value() == kNoHeight) {
+      continue;
+    }
+    batch.put(Family::Work, marks->key(), kNoHeight);
+    if (batch.bytes() >= kCopyBytes) {
+      TRY_VOID(to.commit(std::exchange(batch, {}), store::Sync::No));
+    }
+  }
+  TRY_VOID(marks->status());
+  return to.commit(std::move(batch), store::Sync::Yes);
+}
+
+}  // namespace
+
+Result<Epoch> write_short_history(const store::Store& from, store::Store& to, Epoch next) {
   TRY(const auto state, DagState::load(from));
   if (state.work > 0) {
     return fail(Code::Conflict,
@@ -63,7 +96,9 @@ Status copy_with_short_history(const store::Store& from, store::Store& to) {
                 "others first",
                 state.work);
   }
-  TRY_VOID(copy_others(from, to));
+  next.digest = state.totals.digest;
+  next.height = next.height == 0 ? state.height : next.height;
+  TRY_VOID(begin_at(next.height, to));
   TRY(const auto replica, Replica::open(to));
   Writer writer(*replica);
   auto pins = from.cursor(Family::Pins);
@@ -82,7 +117,30 @@ Status copy_with_short_history(const store::Store& from, store::Store& to) {
   if (replica->info().digest != state.totals.digest) {
     return fail(Code::Corrupt, "the values do not have the digest that the state has");
   }
-  return to.flush();
+  TRY_VOID(retire_nodes(from, to));
+  const auto heads = replica->heads();
+  next.base = heads.empty() ? Bytes() : heads.front();
+  TRY_VOID(replica->set_epoch(next));
+  TRY_VOID(to.flush());
+  return next;
+}
+
+Status copy_with_short_history(const store::Store& from, store::Store& to) {
+  TRY(const auto present, load_epoch(from));
+  TRY_VOID(copy_others(from, to));
+  Epoch next;
+  next.number = present.number + 1;
+  next.began = static_cast<uint64_t>(Time::now().unix_nanos() / 1'000'000'000);
+  TRY_VOID(write_short_history(from, to, next));
+  return {};
+}
+
+const store::Replacement& short_history_content() {
+  static const store::Replacement content = {
+      .families = {Family::Blocks, Family::Elems, Family::Tombs, Family::Heads, Family::Work,
+                   Family::Pins},
+      .keys = {{Family::Meta, Bytes(kTotalsKey)}, {Family::Meta, Bytes(kEpochKey)}}};
+  return content;
 }
 
 }  // namespace ica::crdt

@@ -10,6 +10,7 @@ namespace ica::crdt {
 
 namespace {
 
+constexpr uint32_t kHistoryField = 100;            // of a head in an announcement; ours alone
 constexpr char kMultihashPrefix[] = {0x12, 0x20};  // sha2-256, 32 bytes
 
 void write_element(PbWriter& out, uint32_t field, const Element& element) {
@@ -138,17 +139,21 @@ Result<Node> decode_node(BytesView block) {
   return node;
 }
 
-Bytes encode_broadcast(const std::vector<Bytes>& digests) {
+Bytes encode_broadcast(const std::vector<Bytes>& digests, BytesView history) {
   Bytes out;
   PbWriter writer(out);
   for (const auto& digest : digests) {
-    writer.message(1, [&](PbWriter& head) { head.bytes(1, block_cid(digest).bytes()); });
+    writer.message(1, [&](PbWriter& head) {
+      head.bytes(1, block_cid(digest).bytes()).bytes_or_skip(kHistoryField, history);
+    });
+    history = {};
   }
   return out;
 }
 
-Result<std::vector<Bytes>> decode_broadcast(BytesView message) {
-  std::vector<Bytes> heads;
+Result<Broadcast> decode_broadcast(BytesView message) {
+  Broadcast out;
+  auto& heads = out.heads;
   PbReader in(message);
   bool known = true;
   while (in.next()) {
@@ -163,6 +168,8 @@ Result<std::vector<Bytes>> decode_broadcast(BytesView message) {
         if (auto digest = digest_of(cid)) {
           heads.push_back(*std::move(digest));
         }
+      } else if (head.field() == kHistoryField) {
+        out.history = head.bytes();
       }
     }
     TRY_VOID(head.status());
@@ -175,10 +182,12 @@ Result<std::vector<Bytes>> decode_broadcast(BytesView message) {
     // fields.
     TRY(const auto cid, Cid::from_bytes(message));
     TRY(auto digest, digest_of(cid));
-    return std::vector<Bytes>{std::move(digest)};
+    heads.assign(1, std::move(digest));
+    out.history.clear();
+    return out;
   }
   sort_and_unite(heads);
-  return heads;
+  return out;
 }
 
 }  // namespace ica::crdt

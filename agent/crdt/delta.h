@@ -63,9 +63,16 @@ Bytes encode_node(const Node& node);
 Result<Node> decode_node(BytesView block);
 
 // The pubsub message.
-Bytes encode_broadcast(const std::vector<Bytes>& digests);
-// Heads that can be DAG nodes, each once; also reads the older form, a bare CID. Errors:
-// InvalidArgument.
-Result<std::vector<Bytes>> decode_broadcast(BytesView message);
+struct Broadcast {
+  std::vector<Bytes> heads;  // digests, each once
+  // Which history they are heads of: an epoch as it is encoded. Empty: one that was never begun
+  // anew, or the peer is of the Go kind and cannot say. It stands inside the first head, where Go
+  // peers leave unknown fields alone; beside the heads they take them for an older form.
+  Bytes history;
+};
+Bytes encode_broadcast(const std::vector<Bytes>& digests, BytesView history = {});
+// Heads that can be DAG nodes; also reads the older form, a bare CID. Errors: InvalidArgument,
+// TooLarge.
+Result<Broadcast> decode_broadcast(BytesView message);
 
 }  // namespace ica::crdt

@@ -64,6 +64,12 @@ void Fetcher::want(const Bytes& digest, const PeerId& peer, SteadyTime now, bool
   schedule(digest, item, urgent ? now - kUrgent : now);
 }
 
+void Fetcher::settle_all() {
+  while (!items_.empty()) {
+    forget(Bytes(items_.begin()->first));
+  }
+}
+
 void Fetcher::failed(const Bytes& digest, SteadyTime now) {
   const auto it = items_.find(digest);
   if (it == items_.end() || it->second.state != State::InFlight) {

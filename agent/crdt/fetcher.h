@@ -39,6 +39,8 @@ class Fetcher {
   void want(const Bytes& digest, const PeerId& peer, SteadyTime now, bool urgent = false);
   // Merged or given up.
   void settled(const Bytes& digest) { forget(digest); }
+  // Nothing is wanted any more.
+  void settle_all();
   void failed(const Bytes& digest, SteadyTime now);
   // The bytes are here; it stays known, and is not asked for, until it is settled.
   void arrived(const Bytes& digest);

@@ -41,6 +41,7 @@ struct LocalPinset::Impl : std::enable_shared_from_this<Impl> {
   std::deque<Operation> waiting;
   bool scheduled = false;  // a drain is posted, or its timer runs
   bool closed = false;
+  bool held = false;
   asio::steady_timer timer;  // state executor only
 
   bool waits() const { return options.max_batch_size > 0 && options.max_batch_age.count() > 0; }
@@ -86,7 +87,7 @@ void LocalPinset::Impl::enqueue(Operation operation) {
     } else {
       waiting.push_back(std::move(operation));
       const bool full = waits() && waiting.size() >= options.max_batch_size;
-      if (!scheduled || full) {
+      if (!held && (!scheduled || full)) {
         scheduled = true;
         schedule(!waits() || full);
       }
@@ -163,6 +164,13 @@ Result<std::vector<bool>> LocalPinset::Impl::commit(const std::vector<Operation>
 
 void LocalPinset::Impl::drain() {
   timer.cancel();
+  {
+    const std::lock_guard lock(mutex);
+    if (held) {
+      scheduled = false;
+      return;
+    }
+  }
   auto group = take();
   if (!group.empty()) {
     auto answers = commit(group);
@@ -176,7 +184,7 @@ void LocalPinset::Impl::drain() {
     }
   }
   const std::lock_guard lock(mutex);
-  scheduled = !waiting.empty();
+  scheduled = !waiting.empty() && !held;
   if (scheduled) {
     schedule(!waits() || waiting.size() >= options.max_batch_size || closed);
   }
@@ -313,11 +321,33 @@ size_t LocalPinset::queued() const {
   return impl_->waiting.size();
 }
 
-void LocalPinset::close() {
+void LocalPinset::hold() {
   const std::lock_guard lock(impl_->mutex);
-  impl_->closed = true;
-  if (!impl_->waiting.empty()) {
+  impl_->held = !impl_->closed;
+}
+
+void LocalPinset::release() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->held = false;
+  if (!impl_->scheduled && !impl_->waiting.empty()) {
+    impl_->scheduled = true;
     impl_->schedule(true);
+  }
+}
+
+void LocalPinset::close() {
+  std::deque<Operation> refused;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->closed = true;
+    if (impl_->held) {
+      refused = std::exchange(impl_->waiting, {});
+    } else if (!impl_->waiting.empty()) {
+      impl_->schedule(true);
+    }
+  }
+  for (Operation& operation : refused) {
+    operation.done(fail(Code::Closed, "the pinset is closing"));
   }
 }
 

@@ -57,6 +57,9 @@ class LocalPinset final : public Pinset {
   void set_sink(NodeSink& sink);
   // Operations that wait for a commit.
   size_t queued() const;
+  // From the next commit on none begins until release(): operations wait. close() refuses them.
+  void hold();
+  void release();
   // Refuses new operations with Closed; those that wait are still committed.
   void close();
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "agent/crdt/epoch.h"
 #include "agent/store/store.h"
 #include "common/api/pin.h"
 #include "common/base/asio.h"
@@ -43,6 +44,7 @@ struct PinsetInfo {
 struct PeerPinset {
   PeerId peer;
   PinsetInfo info;
+  Epoch epoch;
   Time at;
 };
 

@@ -79,6 +79,9 @@ Status merge_present(const store::Store& from, Replica& to) {
 
 Result<RebuildReport> rebuild(const store::Store& from, Replica& to) {
   RebuildReport report;
+  if (const auto epoch = load_epoch(from); epoch && epoch->number > 0) {
+    TRY_VOID(to.set_epoch(*epoch));
+  }
   TRY(const auto tips, tips_of(from, report));
   for (size_t i = 0; i < tips.size(); i += kHeadsAtOnce) {
     const auto begin = tips.begin() + static_cast<ptrdiff_t>(i);

@@ -9,9 +9,26 @@ using store::Sync;
 
 Result<std::unique_ptr<Replica>> Replica::open(store::Store& store) {
   auto replica = std::unique_ptr<Replica>(new Replica(store));
-  TRY(auto state, DagState::load(store).context("reading the pinset"));
-  replica->adopt(state);
+  TRY_VOID(replica->reload());
   return replica;
+}
+
+Status Replica::reload() {
+  TRY(const auto state, DagState::load(store_).context("reading the pinset"));
+  TRY(auto epoch, load_epoch(store_));
+  adopt(state);
+  const std::lock_guard lock(mutex_);
+  epoch_ = std::move(epoch);
+  return {};
+}
+
+Status Replica::set_epoch(const Epoch& epoch) {
+  store::Batch batch;
+  batch.put(Family::Meta, kEpochKey, encode_epoch(epoch));
+  TRY_VOID(store_.commit(std::move(batch), Sync::Yes));
+  const std::lock_guard lock(mutex_);
+  epoch_ = epoch;
+  return {};
 }
 
 void Replica::adopt(const DagState& state) {
@@ -102,6 +119,11 @@ Result<MergeOutcome> Replica::drop(const std::vector<Bytes>& digests) {
 PinsetInfo Replica::info() const {
   const std::lock_guard lock(mutex_);
   return info_;
+}
+
+Epoch Replica::epoch() const {
+  const std::lock_guard lock(mutex_);
+  return epoch_;
 }
 
 std::vector<Bytes> Replica::heads() const {

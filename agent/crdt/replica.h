@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/crdt/dag_state.h"
+#include "agent/crdt/epoch.h"
 #include "agent/crdt/pinset.h"
 #include "agent/crdt/transaction.h"
 
@@ -48,9 +49,15 @@ class Replica {
   // Gives up announced heads that nobody serves, as far as nothing depends on them.
   Result<MergeOutcome> drop(const std::vector<Bytes>& digests);
 
+  // From here on this is the history's number and beginning, without a change of the history.
+  Status set_epoch(const Epoch& epoch);
+  // Reads the state anew, after somebody put another history into the store.
+  Status reload();
+
   // Announced heads that are being followed. State executor only.
   size_t following() const { return state_.groups.size(); }
   PinsetInfo info() const;
+  Epoch epoch() const;
   // Digests of the heads that are complete here, ascending.
   std::vector<Bytes> heads() const;
   // The DAG node with this digest, if it was merged.
@@ -89,6 +96,7 @@ class Replica {
   mutable std::mutex mutex_;
   PinsetInfo info_;
   std::vector<Bytes> heads_;
+  Epoch epoch_;
 };
 
 }  // namespace ica::crdt

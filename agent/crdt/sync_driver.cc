@@ -31,12 +31,15 @@ struct SyncDriver::Impl : std::enable_shared_from_this<Impl> {
   Synchronizer synchronizer;
   asio::steady_timer timer;
   bool merging = false;
+  bool sealed = false;
+  Epoch sealed_history;
+  std::function<void(const Epoch&)> newer_history;
   bool disk_fails = false;                 // the last merge could not be written
   std::optional<SteadyTime> behind_since;  // something has been missing since
   SteadyTime progress_at{};
 
   bool stopped() const { return stop.stop_requested(); }
-  void on_message(const Bytes& message, const PeerId& from);
+  void on_message(const Bytes& message, const PeerId& from, Synchronizer::Author author);
   void on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from);
   bool on_history(std::vector<Bytes> blocks);
   void on_history_end(const Status& outcome);
@@ -116,13 +119,19 @@ void SyncDriver::Impl::report(const Error& error, const char* what) {
   }
 }
 
-void SyncDriver::Impl::on_message(const Bytes& message, const PeerId& from) {
-  const auto status = synchronizer.on_announcement(message, from, clock.steady());
-  if (!status) {
+void SyncDriver::Impl::on_message(const Bytes& message, const PeerId& from,
+                                  Synchronizer::Author author) {
+  if (sealed) {
+    return;  // it comes again
+  }
+  const auto newer = synchronizer.on_announcement(message, from, clock.steady(), author);
+  if (!newer) {
     static LogLimiter limiter;
     if (limiter.allow(from.bytes())) {
-      log_warn("crdt", "an announcement of {} was left out: {}", from, status.error().message());
+      log_warn("crdt", "an announcement of {} was left out: {}", from, newer.error().message());
     }
+  } else if (*newer && newer_history) {
+    newer_history(**newer);
   }
   pump();
 }
@@ -168,7 +177,7 @@ void SyncDriver::Impl::merge_soon() {
 
 void SyncDriver::Impl::merge() {
   merging = false;
-  if (stopped()) {
+  if (stopped() || sealed) {
     return;
   }
   const auto more = synchronizer.merge_some(clock.steady());
@@ -207,7 +216,7 @@ void SyncDriver::Impl::show_progress(SteadyTime now) {
 }
 
 void SyncDriver::Impl::pump() {
-  if (stopped()) {
+  if (stopped() || sealed) {
     return;
   }
   const auto now = clock.steady();
@@ -267,17 +276,53 @@ void SyncDriver::stop() {
   asio::post(impl_->state, [impl = impl_] { impl->timer.cancel(); });
 }
 
-void SyncDriver::on_message(Bytes message, PeerId from) {
-  asio::post(impl_->state, [impl = impl_, message = std::move(message), from = std::move(from)] {
-    if (!impl->stopped()) {
-      impl->on_message(message, from);
+void SyncDriver::on_message(Bytes message, PeerId from, Synchronizer::Author author) {
+  asio::post(impl_->state,
+             [impl = impl_, message = std::move(message), from = std::move(from), author] {
+               if (!impl->stopped()) {
+                 impl->on_message(message, from, author);
+               }
+             });
+}
+
+void SyncDriver::consider_history(const Epoch& theirs) {
+  asio::post(impl_->state, [impl = impl_, theirs] {
+    if (impl->stopped() || impl->sealed) {
+      return;
+    }
+    const auto behind = impl->synchronizer.falls_behind(theirs);
+    if (!behind) {
+      impl->report(behind.error(), "taking a history over");
+    } else if (*behind && impl->newer_history) {
+      impl->newer_history(theirs);
     }
   });
 }
 
+void SyncDriver::on_newer_history(std::function<void(const Epoch&)> handler) {
+  impl_->newer_history = std::move(handler);
+}
+
+void SyncDriver::seal() {
+  impl_->sealed = true;
+  impl_->sealed_history = impl_->replica.epoch();
+}
+
+void SyncDriver::unseal() {
+  impl_->sealed = false;
+  const auto now = impl_->clock.steady();
+  if (impl_->replica.epoch().same_history(impl_->sealed_history)) {
+    impl_->synchronizer.on_peer(now);
+  } else {
+    impl_->synchronizer.on_new_history(now);
+  }
+  impl_->merge_soon();
+  impl_->pump();
+}
+
 void SyncDriver::on_peer_subscribed(PeerId) {
   asio::post(impl_->state, [impl = impl_] {
-    if (!impl->stopped()) {
+    if (!impl->stopped() && !impl->sealed) {
       impl->synchronizer.on_peer(impl->clock.steady());
       impl->pump();
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "agent/crdt/local_pinset.h"
@@ -25,7 +26,17 @@ class SyncDriver final : public NodeSink {
   // Ends fetches and timers soon.
   void stop();
   // A message on the topic of the heads by a trusted signer; `from` is who can serve it.
-  void on_message(Bytes message, PeerId from);
+  void on_message(Bytes message, PeerId from,
+                  Synchronizer::Author author = Synchronizer::Author::Ours);
+  // A trusted peer said that it has this history, which is newer than ours.
+  void consider_history(const Epoch& theirs);
+  // Before start(). Called on the state executor when a trusted peer has a history that is to be
+  // kept and ours is not.
+  void on_newer_history(std::function<void(const Epoch&)> handler);
+  // While sealed the replica stays as it is, and nothing is announced. Unsealing announces what it
+  // has then. State executor only.
+  void seal();
+  void unseal();
   void on_peer_subscribed(PeerId peer);
   void on_local_nodes(const std::vector<Bytes>& digests) override;
 

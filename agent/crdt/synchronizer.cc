@@ -45,8 +45,46 @@ void Synchronizer::take(const MergeOutcome& outcome, const PeerId& from, SteadyT
   }
 }
 
-Status Synchronizer::on_announcement(BytesView message, const PeerId& from, SteadyTime now) {
-  TRY(const auto heads, decode_broadcast(message));
+Result<Synchronizer::Side> Synchronizer::compare(const Epoch& theirs) {
+  const Epoch own = replica_.epoch();
+  if (theirs.same_history(own)) {
+    return Side::Same;
+  }
+  if (!theirs.newer_than(own)) {
+    return Side::Ahead;
+  }
+  // A newcomer takes the history that it finds, also when it has heard of it through a Go peer.
+  const PinsetInfo info = replica_.info();
+  bool ours = info.blocks == 0 && info.work == 0;
+  if (!ours && !theirs.base.empty()) {
+    TRY(ours, replica_.merged(theirs.base));
+  }
+  if (!ours) {
+    return Side::Behind;
+  }
+  TRY_VOID(replica_.set_epoch(theirs));
+  return Side::Same;
+}
+
+Result<bool> Synchronizer::falls_behind(const Epoch& theirs) {
+  TRY(const Side side, compare(theirs));
+  return side == Side::Behind;
+}
+
+Result<std::optional<Epoch>> Synchronizer::on_announcement(BytesView message, const PeerId& from,
+                                                           SteadyTime now, Author author) {
+  TRY(const auto announcement, decode_broadcast(message));
+  const auto& heads = announcement.heads;
+  if (!announcement.history.empty() || author == Author::Ours) {
+    TRY(const Epoch theirs, decode_epoch(announcement.history));
+    TRY(const Side side, compare(theirs));
+    if (side == Side::Behind) {
+      return std::optional<Epoch>(theirs);
+    }
+    if (side == Side::Ahead) {
+      return std::optional<Epoch>();
+    }
+  }
   announcer_.heard(heads);
   if (replica_.following() + heads.size() > Transaction::kMaxGroups) {
     // Heads that were asked for in vain make room for new ones. When they are announced again they
@@ -66,7 +104,7 @@ Status Synchronizer::on_announcement(BytesView message, const PeerId& from, Stea
       fetcher_.want(head, from, now);
     }
   }
-  return {};
+  return std::optional<Epoch>();
 }
 
 // Asks for the links of a block before it is merged, so that a long chain costs one round trip and
@@ -157,6 +195,15 @@ std::optional<Synchronizer::HistoryAction> Synchronizer::history(SteadyTime now)
   return action;
 }
 
+void Synchronizer::on_new_history(SteadyTime now) {
+  fetcher_.settle_all();
+  arrived_.clear();
+  arrived_bytes_ = 0;
+  depth_ = 0;
+  refill_after_.clear();
+  announcer_.changed(now);
+}
+
 void Synchronizer::on_peer(SteadyTime now) {
   fetcher_.retry_all(now);
   announcer_.changed(now);
@@ -228,11 +275,12 @@ Result<Synchronizer::Actions> Synchronizer::poll(SteadyTime now) {
     actions.requests = fetcher_.start(now);
   }
   const auto heads = announcer_.poll(now, replica_.heads());
+  const Bytes history = announced_history(replica_.epoch());
   for (size_t i = 0; i < heads.size(); i += kHeadsPerMessage) {
     const auto end =
         heads.begin() + static_cast<ptrdiff_t>(std::min(i + kHeadsPerMessage, heads.size()));
     actions.broadcasts.push_back(
-        encode_broadcast({heads.begin() + static_cast<ptrdiff_t>(i), end}));
+        encode_broadcast({heads.begin() + static_cast<ptrdiff_t>(i), end}, history));
   }
   return actions;
 }

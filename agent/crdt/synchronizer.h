@@ -40,8 +40,15 @@ class Synchronizer {
 
   Synchronizer(Replica& replica, Options options, uint64_t seed, SteadyTime now);
 
-  // A trusted peer announced heads. Errors: InvalidArgument (not an announcement), Io, Corrupt.
-  Status on_announcement(BytesView message, const PeerId& from, SteadyTime now);
+  // Who announced: a peer of our kind says which history it has unless it has the first one, a Go
+  // peer never can.
+  enum class Author { Ours, Foreign };
+  // A trusted peer announced heads. Those of another history are left out; gives that history when
+  // it is to be kept and ours is not. Errors: InvalidArgument (not an announcement), Io, Corrupt.
+  Result<std::optional<Epoch>> on_announcement(BytesView message, const PeerId& from,
+                                               SteadyTime now, Author author = Author::Ours);
+  // Somebody has this history. True when it is to be kept and ours is not; a newcomer takes it.
+  Result<bool> falls_behind(const Epoch& theirs);
   // The answer to a request; nothing: nobody served it, or not with the right bytes.
   Status on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from,
                   SteadyTime now);
@@ -58,6 +65,8 @@ class Synchronizer {
 
   // New local nodes are on disk.
   void on_local(SteadyTime now) { announcer_.changed(now); }
+  // The replica has another history: nothing of the old one is wanted any more.
+  void on_new_history(SteadyTime now);
   // A peer subscribed to the topic of the heads.
   void on_peer(SteadyTime now);
 
@@ -79,6 +88,8 @@ class Synchronizer {
   Status prefetch(BytesView block, const PeerId& from, SteadyTime now);
   void keep(const Bytes& digest, Bytes block, const PeerId& from);
   std::optional<HistoryAction> history(SteadyTime now);
+  enum class Side { Same, Behind, Ahead };  // we, of the other history
+  Result<Side> compare(const Epoch& theirs);
 
   // The stream that runs, and when there may be another one.
   struct Stream {

@@ -4,6 +4,7 @@
 // with that seed runs the same again.
 #include <mutex>
 
+#include "agent/crdt/epoch.h"
 #include "agent/crdt/records.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/values.h"
@@ -43,6 +44,7 @@ class Run {
 
   const World::Counters& counters() const { return world_.counters(); }
   size_t nodes() const { return acknowledged_.size(); }
+  uint64_t compactions() const { return compactions_; }
 
  private:
   // What the clients of one peer know of a key that only this peer writes.
@@ -127,15 +129,80 @@ class Run {
         }
         break;
       case 4:
+        if (world_.below(5) == 0) {
+          compact();
+        }
+        break;
       case 5:
       case 6:
         world_.start(peer);
         break;
       default:
-        if (world_.alive(peer)) {
+        // What a peer writes to a history that the others gave up is lost to them; it would be
+        // told.
+        if (world_.alive(peer) && !left_behind(peer)) {
           write(peer);
         }
     }
+    for (size_t i = 0; i < kPeers; ++i) {
+      follow(i);
+    }
+  }
+
+  bool left_behind(size_t peer) {
+    return epoch_.newer_than(must(crdt::load_epoch(world_.store(peer)), "a history"));
+  }
+
+  // All come in step and begin the history anew; messages from before are still on their way, and
+  // any of them may die at it.
+  void compact() {
+    const Faults faults = std::exchange(world_.faults, {});
+    for (size_t i = 0; i < kPeers; ++i) {
+      world_.start(i);
+      follow(i);
+    }
+    world_.heal();
+    require(world_.run_until(world_.now() + kSettle,
+                             [&] { return all_followed() && agreed() && settled(); }),
+            "the peers do not come in step: {}", describe());
+    world_.faults = faults;
+    ++compactions_;
+    crdt::Epoch next;
+    next.number = epoch_.number + 1;
+    std::optional<crdt::Epoch> made;
+    for (size_t i = 0; i < kPeers; ++i) {
+      const auto begun = world_.begin_anew(i, next);
+      require(!begun || !made || *begun == *made, "two peers begin with another history");
+      made = begun ? begun : made;
+    }
+    for (size_t i = 0; i < kPeers; ++i) {
+      const auto has = must(crdt::load_epoch(world_.store(i)), "a history");
+      epoch_ = has.newer_than(epoch_) ? has : epoch_;
+    }
+    if (epoch_.number == next.number) {
+      acknowledged_.clear();  // their nodes are gone, and their values are looked at
+    }
+  }
+
+  // A peer that died at it does the same on its own as soon as it lives.
+  void follow(size_t peer) {
+    if (world_.alive(peer) && left_behind(peer)) {
+      require(world_.replica(peer).info().digest == epoch_.digest,
+              "a peer that is left behind has taken something in");
+      if (world_.replica(peer).info().work == 0) {
+        world_.begin_anew(peer, epoch_);
+      }
+    }
+  }
+
+  bool all_followed() {
+    for (size_t i = 0; i < kPeers; ++i) {
+      follow(i);
+      if (left_behind(i)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   bool agreed() {
@@ -169,9 +236,11 @@ class Run {
     world_.faults.streams = streams;
     for (size_t i = 0; i < kPeers; ++i) {
       world_.start(i);
+      follow(i);
     }
     world_.heal(world_.below(2) == 0);
-    require(world_.run_until(world_.now() + kAgree, [&] { return agreed(); }),
+    require(world_.run_until(world_.now() + (compactions_ > 0 ? kSettle : kAgree),
+                             [&] { return all_followed() && agreed(); }),
             "the peers do not agree: {}", describe());
     require(world_.run_until(world_.now() + kSettle, [&] { return settled(); }),
             "work or different heads are left: {}", describe());
@@ -222,16 +291,20 @@ class Run {
   size_t late_ = kPeers;
   std::vector<Owned> owned_;
   std::set<Bytes> acknowledged_;
+  crdt::Epoch epoch_;
+  uint64_t compactions_ = 0;
 };
 
 struct Totals {
   std::mutex mutex;
   uint64_t nodes = 0;
+  uint64_t compactions = 0;
   World::Counters counters;
 
   void add(const Run& run) {
     const std::lock_guard lock(mutex);
     nodes += run.nodes();
+    compactions += run.compactions();
     counters.crashes += run.counters().crashes;
     counters.commits += run.counters().commits;
     counters.fetches += run.counters().fetches;
@@ -254,9 +327,9 @@ int main(int argc, char** argv) {
       [&totals](uint64_t seeds) {
         fmt::print(
             "{} seeds, nothing lost: {} acknowledged nodes, {} crashes, {} commits, {} fetches, {} "
-            "nodes in streams\n",
+            "nodes in streams, {} histories begun anew\n",
             seeds, totals.nodes, totals.counters.crashes, totals.counters.commits,
-            totals.counters.fetches, totals.counters.streamed);
+            totals.counters.fetches, totals.counters.streamed, totals.compactions);
         return totals.nodes > seeds;
       });
 }

@@ -224,7 +224,8 @@ class History {
       return;
     }
     Replica& replica = ours(peer).replica();
-    must(replica.receive_heads(must(crdt::decode_broadcast(message), "a broadcast")), "heads");
+    must(replica.receive_heads(must(crdt::decode_broadcast(message), "a broadcast").heads),
+         "heads");
     walk(replica, std::set<Bytes>(missing.begin(), missing.end()),
          missing.empty() ? SIZE_MAX : below(random_, 20));
   }

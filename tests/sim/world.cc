@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "agent/crdt/compact.h"
+
 namespace ica::sim {
 
 using namespace std::chrono_literals;
@@ -199,6 +201,18 @@ std::optional<std::vector<Bytes>> World::write(size_t peer, const std::vector<cr
     nodes_[peer]->sync->on_local(local(*nodes_[peer]));
   }
   return *std::move(made);
+}
+
+std::optional<crdt::Epoch> World::begin_anew(size_t peer, const crdt::Epoch& next) {
+  Node& node = *nodes_[peer];
+  MemoryStore beside;
+  const auto made = must(crdt::write_short_history(*node.store, beside, next), "a short history");
+  if (!survived(peer, node.store->replace(crdt::short_history_content(), beside), "replacing")) {
+    return std::nullopt;
+  }
+  must(node.replica->reload(), "reading the new history");
+  node.sync->on_new_history(local(node));
+  return made;
 }
 
 void World::pump(size_t peer) {

@@ -68,6 +68,9 @@ class World {
   // Writes as a client of the peer does. Nothing when the peer is dead or died at it: then the
   // change may have happened or not.
   std::optional<std::vector<Bytes>> write(size_t peer, const std::vector<crdt::LocalOp>& ops);
+  // Begins the peer's history anew, as number `next`. Nothing when it died at it: then it has the
+  // old history or the new one.
+  std::optional<crdt::Epoch> begin_anew(size_t peer, const crdt::Epoch& next);
   void crash(size_t peer);
   void start(size_t peer);
 

@@ -2,6 +2,7 @@
 
 #include <deque>
 
+#include "agent/crdt/epoch.h"
 #include "tests/unit/crdt/support.h"
 
 namespace ica::crdt {
@@ -25,7 +26,7 @@ TEST_CASE("deltas, blocks, CIDs and broadcasts are the reference's, byte for byt
     if (c.contains("heads")) {
       const auto heads = digests(c["heads"]);
       CHECK(encode_broadcast(heads) == unhex(c["broadcast_hex"]));
-      CHECK(*decode_broadcast(unhex(c["broadcast_hex"])) == heads);
+      CHECK(decode_broadcast(unhex(c["broadcast_hex"]))->heads == heads);
       continue;
     }
     ++nodes;
@@ -66,7 +67,7 @@ TEST_CASE("deltas, blocks, CIDs and broadcasts are the reference's, byte for byt
 
 TEST_CASE("the older broadcast, a bare CID") {
   const Bytes digest = block_digest("x");
-  CHECK(*decode_broadcast(block_cid(digest).bytes()) == std::vector<Bytes>{digest});
+  CHECK(decode_broadcast(block_cid(digest).bytes())->heads == std::vector<Bytes>{digest});
 }
 
 TEST_CASE("broadcasts: repeated and foreign heads, damage") {
@@ -74,17 +75,34 @@ TEST_CASE("broadcasts: repeated and foreign heads, damage") {
   const Bytes b = block_digest("b");
   const auto twice = decode_broadcast(encode_broadcast({a, b, a}));
   REQUIRE(twice.has_value());
-  CHECK(twice->size() == 2);
-  CHECK(decode_broadcast("")->empty());
+  CHECK(twice->heads.size() == 2);
+  CHECK(decode_broadcast("")->heads.empty());
   // A raw leaf cannot be a DAG node.
   const Cid raw = Cid::make_v1(multicodec::kRaw, Bytes("\x12\x20", 2) + a);
   Bytes message("\x0a\x26\x0a\x24", 4);
   message += raw.bytes();
-  CHECK(decode_broadcast(message)->empty());
+  CHECK(decode_broadcast(message)->heads.empty());
   const Bytes good = encode_broadcast({a});
   for (size_t n = 1; n < good.size(); ++n) {
     CHECK_FALSE(decode_broadcast(good.substr(0, n)).has_value());
   }
+}
+
+TEST_CASE("broadcasts: the history goes with the first head, where older readers do not see it") {
+  const std::vector<Bytes> heads = [] {
+    std::vector<Bytes> out = {block_digest("a"), block_digest("b")};
+    std::sort(out.begin(), out.end());
+    return out;
+  }();
+  Epoch epoch{.number = 3, .base = block_digest("base"), .digest = 7, .began = 1'700'000'000};
+  const auto read = decode_broadcast(encode_broadcast(heads, announced_history(epoch)));
+  REQUIRE(read.has_value());
+  CHECK(read->heads == heads);
+  CHECK(*decode_epoch(read->history) == epoch);
+  // A history that was never begun anew is announced as it always was.
+  CHECK(encode_broadcast(heads, announced_history(Epoch())) == encode_broadcast(heads));
+  epoch.base.pop_back();
+  CHECK_FALSE(decode_epoch(encode_epoch(epoch)).has_value());
 }
 
 TEST_CASE("nodes and deltas that are damaged or too large are errors") {

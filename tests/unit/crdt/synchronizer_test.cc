@@ -4,6 +4,7 @@
 #include <queue>
 #include <random>
 
+#include "tests/sim/memory_store.h"
 #include "tests/unit/crdt/support.h"
 
 namespace ica::crdt {
@@ -356,6 +357,54 @@ TEST_CASE("random writers, losses, wrong bytes and crashes: everybody ends up wi
     s.loss = 0;
     s.run(s.now() + 3min, [] { return false; });
     check_settled(s);
+  }
+}
+
+TEST_CASE("announcements of another history are left out, and a newcomer takes what it finds") {
+  using Author = Synchronizer::Author;
+  const SteadyTime now{};
+  const PeerId other;
+  const Bytes head = block_digest("head");
+  const Epoch first{.number = 1, .base = block_digest("base 1"), .digest = 1};
+  const Epoch second{.number = 2, .base = block_digest("base 2"), .digest = 2};
+  sim::MemoryStore store;
+  const auto replica = *Replica::open(store);
+  Synchronizer sync(*replica, {}, 1, now);
+  const auto announce = [&](const Epoch& epoch, Author author) {
+    auto behind = sync.on_announcement(encode_broadcast({head}, announced_history(epoch)), other,
+                                       now, author);
+    REQUIRE(behind.has_value());
+    return *behind;
+  };
+  SUBCASE("a newcomer") {
+    CHECK_FALSE(announce(first, Author::Ours).has_value());
+    CHECK(replica->epoch() == first);
+    CHECK(replica->info().work == 1);
+  }
+  SUBCASE("one that has something already") {
+    REQUIRE(replica->write({put_op(test_pin(1))}).has_value());
+    CHECK(announce(first, Author::Ours) == first);
+    CHECK(announce(first, Author::Foreign) == first);
+    CHECK(replica->epoch() == Epoch());
+    CHECK(*sync.falls_behind(first));
+    CHECK(replica->info().work == 0);
+    // A peer of the Go kind cannot say; it may have joined since.
+    CHECK_FALSE(announce(Epoch(), Author::Foreign).has_value());
+    CHECK(replica->info().work == 1);
+  }
+  SUBCASE("one that is ahead") {
+    REQUIRE(replica->write({put_op(test_pin(1))}).has_value());
+    REQUIRE(replica->set_epoch(second).has_value());
+    CHECK_FALSE(announce(first, Author::Ours).has_value());
+    CHECK_FALSE(announce(Epoch(), Author::Ours).has_value());
+    CHECK(replica->info().work == 0);
+    CHECK_FALSE(announce(second, Author::Ours).has_value());
+    CHECK(replica->info().work == 1);
+  }
+  SUBCASE("one that heard of it through a Go peer") {
+    const auto made = replica->write({put_op(test_pin(1))});
+    CHECK_FALSE(announce({.number = 1, .base = made->front()}, Author::Ours).has_value());
+    CHECK(replica->epoch().number == 1);
   }
 }
 

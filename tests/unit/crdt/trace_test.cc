@@ -114,12 +114,12 @@ TEST_CASE("merging the blocks of a real store gives its state after each step") 
       const Bytes message = unhex(c["last_published"]["broadcast_hex"]);
       const auto heads = decode_broadcast(message);
       REQUIRE(heads.has_value());
-      const auto wanted = peer.replica->receive_heads(*heads);
+      const auto wanted = peer.replica->receive_heads(heads->heads);
       REQUIRE(wanted.has_value());
-      CHECK(wanted->wanted == *heads);
+      CHECK(wanted->wanted == heads->heads);
       const Bytes block = unhex(c["last_published"]["block_hex"]);
-      CHECK(block_digest(block) == heads->front());
-      REQUIRE(peer.replica->merge({{heads->front(), block}}).has_value());
+      CHECK(block_digest(block) == heads->heads.front());
+      REQUIRE(peer.replica->merge({{heads->heads.front(), block}}).has_value());
       ++blocks;
     }
     std::set<std::string> merged;
