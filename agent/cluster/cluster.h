@@ -21,6 +21,7 @@ inline constexpr std::string_view kNotPinned = "pin is not part of the pinset";
 inline constexpr std::string_view kFollower =
     "this peer is configured to be in follower mode. Write operations are disabled";
 
+class Compactor;
 class EventLog;
 class Orchestrator;
 
@@ -57,6 +58,8 @@ struct Parts {
   store::Store* store = nullptr;
   // What happened to pins, for GET /events; null: not kept.
   EventLog* events = nullptr;
+  // Begins the history anew; null: not possible.
+  Compactor* compactor = nullptr;
   // So long after the start an allocation waits for the metrics of enough peers.
   Duration settle = {};
   StopToken stopping = {};  // ends such waits
@@ -148,6 +151,8 @@ class Cluster {
 
   // What happened to pins; null when it is not kept.
   EventLog* events() const;
+  // Begins the history of the pinset anew (compactor.h); null when nothing can.
+  Compactor* compactor() const;
 
   // --- orchestration: lost peers, drain, rebalance (orchestrator.h)
   Orchestrator& orchestrator();

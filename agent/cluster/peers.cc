@@ -318,6 +318,10 @@ EventLog* Cluster::events() const {
   return core_->parts.events;
 }
 
+Compactor* Cluster::compactor() const {
+  return core_->parts.compactor;
+}
+
 std::vector<api::Alert> Cluster::alerts() const {
   // Where agents tell each other their part is no business of the API's users.
   std::vector<api::Alert> out = core_->parts.monitor.alerts();

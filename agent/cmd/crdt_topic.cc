@@ -1,5 +1,6 @@
 #include "agent/cmd/crdt_topic.h"
 
+#include "agent/cmd/pinset_protocol.h"
 #include "agent/crdt/delta.h"
 #include "common/base/log.h"
 #include "common/codec/base58.h"
@@ -40,9 +41,14 @@ void CrdtTopic::join(p2p::Network& network, p2p::Gossip& gossip, p2p::Bitswap& b
     return p2p::Verdict::Reject;
   };
   hooks.deliver = [this, &network](Bytes data, const PeerId& author, const PeerId& from) {
+    using Author = crdt::Synchronizer::Author;
     // Who announces can serve; a neighbour that passed it on can when the author is out of reach.
-    driver_->on_message(std::move(data),
-                        network.speaks(author, "/ipfs/bitswap/1.2.0") ? author : from);
+    const bool known = network.speaks(author, "/ipfs/bitswap/1.2.0");
+    // Before a peer has said what it speaks it may well be of our kind, and what it announces
+    // comes again.
+    const bool foreign = known && !network.speaks(author, PinsetProtocol::kState);
+    driver_->on_message(std::move(data), known ? author : from,
+                        foreign ? Author::Foreign : Author::Ours);
   };
   hooks.subscribed = [this](const PeerId& peer) { driver_->on_peer_subscribed(peer); };
   gossip.subscribe(name_, std::move(hooks));
@@ -94,7 +100,7 @@ bool CrdtTopic::announce_last() {
   if (last_change_.load() == 0 || SteadyTime::duration(since) > kFreshChange) {
     return false;
   }
-  broadcast(crdt::encode_broadcast(replica_.heads()));
+  broadcast(crdt::encode_broadcast(replica_.heads(), crdt::announced_history(replica_.epoch())));
   return true;
 }
 

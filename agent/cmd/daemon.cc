@@ -10,6 +10,7 @@
 #include "agent/cmd/peer_network.h"
 #include "agent/cmd/peer_state.h"
 #include "agent/cmd/resident.h"
+#include "agent/cmd/set_aside.h"
 #include "agent/cmd/tracing.h"
 #include "agent/telemetry/health_server.h"
 #include "common/api/peer.h"
@@ -72,6 +73,8 @@ struct Daemon::Parts {
   std::mutex failure_mutex;
   std::optional<Error> failure;
 
+  // What this peer has cannot be used any more: the next start sets it aside.
+  void give_up_history(const crdt::Epoch& theirs, const std::vector<Cid>& own);
   Status start_health();
   Status open_state();
   Status start_cluster();
@@ -86,6 +89,17 @@ struct Daemon::Parts {
   static Task<void> give_back_memory(Parts* self);
   static Task<void> shut_down(Parts* self);
 };
+
+void Daemon::Parts::give_up_history(const crdt::Epoch& theirs, const std::vector<Cid>& own) {
+  const Status marked = mark_left_behind(config.resolve(config.agent.folder), theirs, own);
+  const std::lock_guard lock(failure_mutex);
+  failure = Error(
+      Code::Closed,
+      fmt::format("the other peers began the history of the pinset anew while this peer was away, "
+                  "and it has changes that they do not know{}: start it again, then it sets its "
+                  "database aside and takes the pinset from the others",
+                  marked ? "" : " (" + marked.error().message() + ")"));
+}
 
 Status Daemon::Parts::start_health() {
   health_server = std::make_unique<telemetry::HealthServer>(health, config.metrics.enable_stats);
@@ -113,16 +127,21 @@ Status Daemon::Parts::open_state() {
 Status Daemon::Parts::start_cluster() {
   TRY(traces, start_tracing(config, identity.id));
   trust = std::make_shared<cluster::Trust>(identity.id, config.crdt.trusted_peers);
-  TRY(network, PeerNetwork::create({.config = config,
-                                    .identity = identity,
-                                    .clock = clock,
-                                    .runtime = runtime,
-                                    .replica = *state.replica,
-                                    .pinset = *state.pinset,
-                                    .connector = *state.connector,
-                                    .tracker = *state.tracker,
-                                    .monitor = monitor,
-                                    .trust = trust}));
+  TRY(network, PeerNetwork::create(
+                   {.config = config,
+                    .identity = identity,
+                    .clock = clock,
+                    .runtime = runtime,
+                    .store = *state.store,
+                    .replica = *state.replica,
+                    .pinset = *state.pinset,
+                    .connector = *state.connector,
+                    .tracker = *state.tracker,
+                    .monitor = monitor,
+                    .trust = trust,
+                    .left_behind = [this](const crdt::Epoch& theirs, const std::vector<Cid>& own) {
+                      give_up_history(theirs, own);
+                    }}));
   cluster::Parts parts{.self = identity.id,
                        .config = config,
                        .clock = clock,
@@ -138,6 +157,7 @@ Status Daemon::Parts::start_cluster() {
                        .peer_pinsets = [this] { return network->peer_pinsets(); },
                        .store = state.store.get(),
                        .events = state.events.get(),
+                       .compactor = &network->compactor(),
                        .settle = kMetricsSettle,
                        .stopping = stop.get_token()};
   cluster = std::make_unique<cluster::Cluster>(parts);

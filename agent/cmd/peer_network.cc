@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 
+#include "agent/cmd/compaction.h"
 #include "agent/cmd/crdt_topic.h"
 #include "agent/cmd/kubo_swarm.h"
 #include "agent/cmd/metric_topic.h"
@@ -120,6 +121,26 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
         driver(needs.replica, crdt_topic, crdt_topic, needs.clock, needs.runtime.state(), net,
                sync_options(needs.config.crdt), random_u64()),
         pinset_protocol(host, needs.replica, needs.runtime.disk()),
+        history(
+            {.store = needs.store,
+             .replica = needs.replica,
+             .pinset = needs.pinset,
+             .driver = driver,
+             .state = needs.runtime.state(),
+             .disk = needs.runtime.disk(),
+             .fresh = needs.config.resolve(needs.config.agent.folder).string() + ".compacting"}),
+        compaction(
+            {.network = host,
+             .pinsets = pinset_protocol,
+             .history = history,
+             .replica = needs.replica,
+             .trust = needs.trust,
+             .clock = needs.clock,
+             .known_peers = [this] { return known_peers(); },
+             .launch = [this](Task<void> task, const char* what) { launch(std::move(task), what); },
+             .stop = stop.get_token(),
+             .left_behind = needs.left_behind,
+             .disk = needs.runtime.disk()}),
         metrics(needs.config, needs.identity.id, needs.monitor, needs.clock, net),
         peers(host, needs.monitor, [this] { return bandwidth(host); }),
         swarm({.self = needs.identity.id,
@@ -138,15 +159,33 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
   p2p::Bitswap bitswap;
   crdt::SyncDriver driver;
   PinsetProtocol pinset_protocol;
+  StopSource stop;
+  HistorySwitch history;
+  Compaction compaction;
   MetricTopic metrics;
   rpc::RemotePeers peers;
   KuboSwarm swarm;  // on the strand
   std::unique_ptr<rpc::Server> server;
   std::atomic<const rpc::Server*> answering{nullptr};  // the same, for scrapes
-  StopSource stop;
   std::atomic<int> running{0};
   std::set<PeerId> dialling;  // because they were heard of; on the strand
   std::set<PeerId> settled;   // connected, and can be asked for their ID; on the strand
+
+  // Whoever has pins, was heard of, or can be dialled.
+  std::vector<PeerId> known_peers() const {
+    std::vector<PeerId> out = host.connected_peers();
+    const std::vector<PeerId> alive = needs.monitor.alive();
+    out.insert(out.end(), alive.begin(), alive.end());
+    for (const Multiaddr& address : host.known_addresses()) {
+      if (const auto peer = address.peer_id()) {
+        out.push_back(*peer);
+      }
+    }
+    if (auto holders = needs.pinset.allocated_peers()) {
+      out.insert(out.end(), holders->begin(), holders->end());
+    }
+    return out;
+  }
 
   void launch(Task<void> loop, const char* what) {
     running.fetch_add(1);
@@ -302,7 +341,15 @@ struct PeerNetwork::Impl : std::enable_shared_from_this<Impl> {
     });
     needs.pinset.set_sink(crdt_topic);
     server = std::make_unique<rpc::Server>(host, c, needs.connector);
+    pinset_protocol.on_history([this](const PeerId& peer, const crdt::Epoch& epoch) {
+      if (needs.trust->trusts(peer) && epoch.newer_than(needs.replica.epoch())) {
+        driver.consider_history(epoch);
+      }
+    });
+    driver.on_newer_history(
+        [this](const crdt::Epoch& epoch) { compaction.on_newer_history(epoch); });
     pinset_protocol.serve();
+    compaction.serve();
     driver.set_history(pinset_protocol);
     gossip.start();
     bitswap.start();
@@ -360,6 +407,10 @@ Result<std::unique_ptr<PeerNetwork>> PeerNetwork::create(Needs needs) {
 
 cluster::PeerGroup& PeerNetwork::peers() {
   return impl_->peers;
+}
+
+cluster::Compactor& PeerNetwork::compactor() {
+  return impl_->compaction;
 }
 
 Status PeerNetwork::start(cluster::Cluster& cluster) {

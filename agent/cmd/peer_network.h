@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "agent/cluster/cluster.h"
+#include "agent/cluster/compactor.h"
 #include "agent/cluster/trust.h"
 #include "agent/cmd/runtime.h"
 #include "agent/config/identity.h"
@@ -26,12 +28,16 @@ class PeerNetwork {
     const config::Identity& identity;
     const Clock& clock;
     Runtime& runtime;
+    store::Store& store;
     crdt::Replica& replica;
     crdt::LocalPinset& pinset;
     ipfs::Connector& connector;
     tracker::Tracker& tracker;
     monitor::Monitor& monitor;
     std::shared_ptr<cluster::Trust> trust;
+    // The others gave up the history that this peer has, and it cannot follow: it has to end. With
+    // the pins that only this peer has written.
+    std::function<void(const crdt::Epoch&, const std::vector<Cid>&)> left_behind = {};
   };
   struct Stats {
     p2p::Gossip::Stats gossip;
@@ -47,6 +53,7 @@ class PeerNetwork {
   PeerNetwork& operator=(const PeerNetwork&) = delete;
 
   cluster::PeerGroup& peers();
+  cluster::Compactor& compactor();
   // Everything can answer before the first connection: what we announce must be served at once.
   Status start(cluster::Cluster& cluster);
   // A metric of ours, to the others.

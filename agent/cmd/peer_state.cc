@@ -1,6 +1,7 @@
 #include "agent/cmd/peer_state.h"
 
 #include "agent/cmd/recover.h"
+#include "agent/cmd/set_aside.h"
 #include "common/base/log.h"
 
 namespace ica::cmd {
@@ -40,6 +41,7 @@ tracker::PinTrackerOptions tracker_options(const config::Config& config, const P
 
 Status PeerState::open(const std::filesystem::path& folder, const config::Config& config,
                        const PeerId& self, Runtime& runtime, const Clock& clock) {
+  TRY_VOID(set_aside_if_left_behind(folder, config, self).context("creating datastore"));
   store::Options options;
   options.path = folder;
   options.memory_budget = config.agent.memory_budget;

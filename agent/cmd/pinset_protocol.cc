@@ -18,6 +18,7 @@ constexpr size_t kMaxState = 1 << 10;
 // Histories that are sent at the same time; each costs disk reads for as long as it lasts.
 constexpr int kMaxServing = 4;
 constexpr size_t kPiece = 128 << 10;
+constexpr uint32_t kHistoryField = 8;
 
 std::chrono::steady_clock::time_point soon() {
   return std::chrono::steady_clock::now() + kIdleLimit;
@@ -73,6 +74,24 @@ Result<crdt::PinsetInfo> decode_pinset_info(BytesView message) {
   }
   TRY_VOID(in.status());
   return info;
+}
+
+Bytes encode_pinset_state(const crdt::PinsetInfo& info, const crdt::Epoch& epoch) {
+  Bytes out = encode_pinset_info(info);
+  PbWriter(out).bytes_or_skip(kHistoryField, crdt::announced_history(epoch));
+  return out;
+}
+
+Result<crdt::Epoch> decode_pinset_history(BytesView message) {
+  crdt::Epoch epoch;
+  PbReader in(message);
+  while (in.next()) {
+    if (in.field() == kHistoryField) {
+      TRY(epoch, crdt::decode_epoch(in.bytes()));
+    }
+  }
+  TRY_VOID(in.status());
+  return epoch;
 }
 
 PinsetProtocol::PinsetProtocol(p2p::Network& network, const crdt::Replica& replica, Executor disk)
@@ -184,17 +203,23 @@ Task<Status> PinsetProtocol::read_history(PinsetProtocol* self, PeerId peer, Byt
 
 Task<void> PinsetProtocol::serve_state(PinsetProtocol* self, p2p::StreamPtr stream) {
   stream->set_deadline(soon());
-  const Status sent = co_await stream->write(p2p::frame(encode_pinset_info(self->replica_.info())));
+  Bytes state = encode_pinset_state(self->replica_.info(), self->replica_.epoch());
+  const Status sent = co_await stream->write(p2p::frame(state));
   if (sent) {
     co_await finish(stream);
   }
 }
 
-Task<void> PinsetProtocol::ask(PinsetProtocol* self, PeerId peer, StopToken stop) {
+void PinsetProtocol::on_history(std::function<void(const PeerId&, const crdt::Epoch&)> handler) {
+  heard_history_ = std::move(handler);
+}
+
+Task<std::optional<crdt::PeerPinset>> PinsetProtocol::ask(PinsetProtocol* self, PeerId peer,
+                                                          StopToken stop) {
   std::vector<std::string> protocols(1, std::string(kState));
   auto opened = co_await self->network_.open_stream(peer, std::move(protocols), kOpenLimit, stop);
   if (!opened) {
-    co_return;
+    co_return std::nullopt;
   }
   const p2p::StreamPtr stream = *opened;
   co_await resume_on(stream->executor());
@@ -204,13 +229,22 @@ Task<void> PinsetProtocol::ask(PinsetProtocol* self, PeerId peer, StopToken stop
   p2p::FrameReader reader(stream, kMaxState);
   const auto frame = co_await reader.next();
   if (!frame || !*frame) {
-    co_return;
+    co_return std::nullopt;
   }
   const auto info = decode_pinset_info(**frame);
-  if (info) {
-    const std::lock_guard lock(self->mutex_);
-    self->peers_[peer] = {peer, *info, Time::now()};
+  const auto epoch = decode_pinset_history(**frame);
+  if (!info || !epoch) {
+    co_return std::nullopt;
   }
+  const crdt::PeerPinset answer = {.peer = peer, .info = *info, .epoch = *epoch, .at = Time::now()};
+  {
+    const std::lock_guard lock(self->mutex_);
+    self->peers_[peer] = answer;
+  }
+  if (self->heard_history_) {
+    self->heard_history_(peer, *epoch);
+  }
+  co_return answer;
 }
 
 Task<void> PinsetProtocol::ask_peers(PinsetProtocol* self, StopToken stop) {
@@ -218,7 +252,8 @@ Task<void> PinsetProtocol::ask_peers(PinsetProtocol* self, StopToken stop) {
     const std::vector<PeerId> connected = self->network_.connected_peers();
     for (const PeerId& peer : connected) {
       if (self->network_.speaks(peer, kState)) {
-        co_await ask(self, peer, stop);
+        const auto answer = co_await ask(self, peer, stop);
+        (void)answer;  // kept
       }
     }
     {

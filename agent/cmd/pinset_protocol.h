@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "agent/crdt/history.h"
 #include "agent/crdt/network.h"
@@ -24,6 +26,11 @@ class PinsetProtocol final : public crdt::HistorySource {
 
   // From here on peers are answered.
   void serve();
+  // Hears which history a peer has, whenever it was asked. Before serve().
+  void on_history(std::function<void(const PeerId&, const crdt::Epoch&)> handler);
+  // Nothing when it does not answer.
+  static Task<std::optional<crdt::PeerPinset>> ask(PinsetProtocol* self, PeerId peer,
+                                                   StopToken stop);
   // Asks the connected peers now and then, until stopped.
   static Task<void> ask_peers(PinsetProtocol* self, StopToken stop);
   // The last answers of those that are connected.
@@ -39,12 +46,12 @@ class PinsetProtocol final : public crdt::HistorySource {
   static Task<void> serve_state(PinsetProtocol* self, p2p::StreamPtr stream);
   static Task<Status> read_history(PinsetProtocol* self, PeerId peer, Bytes request,
                                    std::shared_ptr<crdt::HistorySink> sink, StopToken stop);
-  static Task<void> ask(PinsetProtocol* self, PeerId peer, StopToken stop);
 
   p2p::Network& network_;
   const crdt::Replica& replica_;
   const Executor disk_;
   std::atomic<int> serving_{0};
+  std::function<void(const PeerId&, const crdt::Epoch&)> heard_history_;
   mutable std::mutex mutex_;
   std::map<PeerId, crdt::PeerPinset> peers_;
 };
@@ -52,5 +59,8 @@ class PinsetProtocol final : public crdt::HistorySource {
 // How a pinset stands, as it goes over the wire. Errors of reading: InvalidArgument.
 Bytes encode_pinset_info(const crdt::PinsetInfo& info);
 Result<crdt::PinsetInfo> decode_pinset_info(BytesView message);
+// The same with the history that it has.
+Bytes encode_pinset_state(const crdt::PinsetInfo& info, const crdt::Epoch& epoch);
+Result<crdt::Epoch> decode_pinset_history(BytesView message);
 
 }  // namespace ica::cmd

@@ -11,33 +11,6 @@ namespace {
 
 constexpr std::string_view kComponent = "service";
 
-// With the tracker looking on, so that its records fit too.
-Result<crdt::RebuildReport> rebuild_into(const store::Store& from,
-                                         const std::filesystem::path& fresh,
-                                         const config::Config& config, const PeerId& self) {
-  const SystemClock clock;
-  Runtime runtime;
-  PeerState state;
-  Status opened = state.open(fresh, config, self, runtime, clock);
-  Result<crdt::RebuildReport> report = fail(Code::Internal, "not rebuilt");
-  if (opened) {
-    std::promise<void> done;
-    asio::post(runtime.state(), [&] {
-      report = crdt::rebuild(from, *state.replica);
-      done.set_value();
-    });
-    done.get_future().wait();
-    if (report) {
-      opened = state.store->flush();
-    }
-  }
-  runtime.stop();
-  if (!opened) {
-    return fail(opened.error());
-  }
-  return report;
-}
-
 }  // namespace
 
 Status swap_in(const std::filesystem::path& fresh, const std::filesystem::path& folder) {
@@ -57,6 +30,27 @@ Status swap_in(const std::filesystem::path& fresh, const std::filesystem::path& 
   return {};
 }
 
+Status fill_database(const std::filesystem::path& fresh, const config::Config& config,
+                     const PeerId& self, const std::function<Status(PeerState&)>& fill) {
+  const SystemClock clock;
+  Runtime runtime;
+  PeerState state;
+  Status status = state.open(fresh, config, self, runtime, clock);
+  if (status) {
+    std::promise<void> done;
+    asio::post(runtime.state(), [&] {
+      status = fill(state);
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  if (status) {
+    status = state.store->flush();
+  }
+  runtime.stop();
+  return status;
+}
+
 Status rebuild_database(const std::filesystem::path& folder, const config::Config& config,
                         const PeerId& self) {
   const std::filesystem::path fresh = folder.string() + ".rebuilding";
@@ -66,7 +60,11 @@ Status rebuild_database(const std::filesystem::path& folder, const config::Confi
   {
     TRY(const auto from,
         store::Store::open({.path = folder, .memory_budget = config.agent.memory_budget}));
-    TRY(const auto report, rebuild_into(*from, fresh, config, self));
+    crdt::RebuildReport report;
+    TRY_VOID(fill_database(fresh, config, self, [&](PeerState& state) -> Status {
+      TRY(report, crdt::rebuild(*from, *state.replica));
+      return {};
+    }));
     log_warn(kComponent,
              "the state was rebuilt from the {} changes in the data folder; {} damaged ones were "
              "left out, {} missing ones are asked for at the other peers",

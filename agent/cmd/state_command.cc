@@ -66,11 +66,15 @@ constexpr std::string_view kCleanupDescription = R"(
    start is like a first one.
 )";
 constexpr std::string_view kCompactDescription = R"(
-   Replaces the history of the pinset by the shortest one that gives the same pinset. Stop
-   all peers of the cluster, run this on each, and start them again: a peer that keeps the
-   old history brings it back, with pins that were removed since. Peers that show the same
-   digest get the same history, so nothing is transferred. Peers of the Go kind cannot do
-   this: clean their state instead (ipfs-cluster-service state cleanup).
+   Replaces the history of the pinset by the shortest one that gives the same pinset. This
+   is for stopped peers; peers that run are compacted all at once with
+
+     ipfs-cluster-ctl state compact
+
+   Stop all peers of the cluster, run this on each, and start them again: a peer that keeps
+   the old history brings it back, with pins that were removed since. Peers that show the
+   same digest get the same history, so nothing is transferred. Peers of the Go kind cannot
+   do this: clean their state instead (ipfs-cluster-service state cleanup).
 )";
 constexpr std::string_view kCheckpointDescription = R"(
    Makes a copy of the whole database in a new folder, of one moment, which a peer can be
@@ -167,8 +171,20 @@ Status make_checkpoint(const Invocation& in) {
   return {};
 }
 
+// A peer that runs is no mistake here: there is another command for it.
+Result<Subject> open_stopped(const Invocation& in) {
+  auto subject = open_subject(in);
+  if (!subject && subject.error().code() == Code::Busy) {
+    return fail(Code::Busy,
+                "{} Peers that run are compacted, all of them together, with: ipfs-cluster-ctl "
+                "state compact",
+                subject.error().message());
+  }
+  return subject;
+}
+
 Status compact_state(const Invocation& in) {
-  TRY(const auto subject, open_subject(in));
+  TRY(const auto subject, open_stopped(in));
   const std::filesystem::path fresh = subject.folder.string() + ".compacting";
   std::error_code error;
   std::filesystem::remove_all(fresh, error);
@@ -281,6 +297,17 @@ Status put_all(std::istream& source, const Overrides& overrides, bool only_new, 
   return state.store->flush();
 }
 
+// What is imported goes on with the history that the cluster has.
+Result<crdt::Epoch> present_history(const Subject& subject) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(subject.folder, ignored)) {
+    return crdt::Epoch();
+  }
+  const auto store = open_view(subject, true);
+  // One that cannot be read any more is what an import may be for.
+  return store ? crdt::load_epoch(**store) : Result<crdt::Epoch>(crdt::Epoch());
+}
+
 // Fills a database beside the present one and then takes its place, so that an error leaves the old
 // one as it was.
 Status import_from(std::istream& source, const Overrides& overrides, const Subject& subject,
@@ -288,12 +315,16 @@ Status import_from(std::istream& source, const Overrides& overrides, const Subje
   const std::filesystem::path fresh = subject.folder.string() + ".importing";
   std::error_code error;
   std::filesystem::remove_all(fresh, error);
+  TRY(const auto history, present_history(subject));
   Status status;
   {
     const SystemClock clock;
     Runtime runtime;
     PeerState state;
     status = state.open(fresh, subject.config, identity.id, runtime, clock);
+    if (status && history.number > 0) {
+      status = state.replica->set_epoch(history);
+    }
     if (status) {
       status = put_all(source, overrides, /*only_new=*/false, state, runtime);
     }
@@ -387,7 +418,7 @@ constexpr Command kCommands[] = {
      .flags = kCleanupFlags,
      .run = [](const Invocation& in) { return run<clean_state>(in, "cleaning state"); }},
     {.name = "state compact",
-     .usage = "make the history of the pinset short, on all peers",
+     .usage = "make the history of the pinset short, on all peers while they are stopped",
      .description = kCompactDescription,
      .args_usage = {},
      .flags = kCompactFlags,

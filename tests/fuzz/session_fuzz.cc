@@ -4,7 +4,10 @@
 // nothing.
 #include <array>
 #include <deque>
+#include <filesystem>
+#include <unistd.h>
 
+#include "agent/cmd/compaction.h"
 #include "agent/cmd/crdt_topic.h"
 #include "agent/cmd/metric_topic.h"
 #include "agent/cmd/pinset_protocol.h"
@@ -33,17 +36,27 @@ namespace {
 
 constexpr std::string_view kMeshsub = "/meshsub/1.1.0";
 constexpr std::string_view kBitswap = "/ipfs/bitswap/1.2.0";
-constexpr std::array<std::string_view, 10> kProtocols = {
-    kMeshsub,          kBitswap,
-    api::kRpcProtocol, rpc::kSortedProtocol,
-    kIdentifyProtocol, kIdentifyPushProtocol,
-    kPingProtocol,     cmd::PinsetProtocol::kHistory,
-    "/meshsub/1.0.0",  cmd::PinsetProtocol::kState};
+constexpr std::array<std::string_view, 11> kProtocols = {kMeshsub,
+                                                         kBitswap,
+                                                         api::kRpcProtocol,
+                                                         rpc::kSortedProtocol,
+                                                         kIdentifyProtocol,
+                                                         kIdentifyPushProtocol,
+                                                         kPingProtocol,
+                                                         cmd::PinsetProtocol::kHistory,
+                                                         "/meshsub/1.0.0",
+                                                         cmd::PinsetProtocol::kState,
+                                                         cmd::Compaction::kProtocol};
 constexpr std::string_view kCluster = "fuzzed";
 constexpr size_t kMaxActions = 200;
 
 PrivateKey key_of(char seed) {
   return PrivateKey::from_seed(Bytes(32, seed));
+}
+
+// Where the short history of a compaction is written.
+std::filesystem::path scratch() {
+  return std::filesystem::temp_directory_path() / ("ica-session-fuzz-" + std::to_string(getpid()));
 }
 
 HostOptions host_options() {
@@ -65,6 +78,26 @@ struct Target {
         bitswap(host, [this](const Cid& cid) { return topic.read(cid); }, net, net, {}),
         driver(*replica, topic, topic, parts.clock, net, net, {}, 1),
         pinset_protocol(host, *replica, net),
+        pinset(*replica, net),
+        history({.store = store,
+                 .replica = *replica,
+                 .pinset = pinset,
+                 .driver = driver,
+                 .state = net,
+                 .disk = net,
+                 .fresh = scratch()}),
+        compaction({.network = host,
+                    .pinsets = pinset_protocol,
+                    .history = history,
+                    .replica = *replica,
+                    .trust = trust,
+                    .clock = parts.clock,
+                    .known_peers = [] { return std::vector<PeerId>(); },
+                    .launch = [this](Task<void> task,
+                                     const char* what) { spawn(net, std::move(task), what); },
+                    .stop = stopping.get_token(),
+                    .left_behind = [](const crdt::Epoch&, const std::vector<Cid>&) {},
+                    .disk = net}),
         metrics(parts.config, host.self(), parts.monitor, parts.clock, net) {
     parts.config.crdt.trusted_peers = trusted(trusting);
     ICA_ASSERT(replica->write({{crdt::pack_key("/A"), "one"}}).has_value());
@@ -75,6 +108,9 @@ struct Target {
     topic.join(host, gossip, bitswap, driver);
     metrics.join(gossip);
     pinset_protocol.serve();
+    driver.on_newer_history(
+        [this](const crdt::Epoch& theirs) { compaction.on_newer_history(theirs); });
+    compaction.serve();
     driver.set_history(pinset_protocol);
     gossip.start();
     bitswap.start();
@@ -90,6 +126,7 @@ struct Target {
   }
 
   static Task<void> stop(Target* self, bool* done) {
+    self->stopping.request_stop();
     self->metrics.stop();
     self->driver.stop();
     co_await self->server->stop();
@@ -110,6 +147,10 @@ struct Target {
   Bitswap bitswap;
   crdt::SyncDriver driver;
   cmd::PinsetProtocol pinset_protocol;
+  StopSource stopping;
+  crdt::LocalPinset pinset;
+  cmd::HistorySwitch history;
+  cmd::Compaction compaction;
   cmd::MetricTopic metrics;
   std::optional<cluster::Cluster> cluster;
   std::optional<rpc::Server> server;
