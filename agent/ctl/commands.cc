@@ -116,6 +116,14 @@ constexpr FlagSpec kRebalanceFlags[] = {
     {"stop", Bool, "Begin no more moves"},
 };
 
+constexpr FlagSpec kCompactFlags[] = {
+    {"plan", Bool, "Only show what would be done"},
+    {"without", String, "Comma-separated list of peers (ID or name) that are gone for good"},
+    {"force, f", Bool, "Skip the confirmation prompt"},
+    {"no-wait", Bool, "Return when it has begun"},
+    {"status", Bool, "Only show how far one is, or what became of the last one"},
+};
+
 constexpr FlagSpec kDrainFlags[] = {
     {"wait, w", Bool, "Wait until no pin needs the peer any more"},
 };
@@ -193,6 +201,14 @@ std::span<const CommandSpec> command_table() {
        .description = text::kRepinPlan,
        .args_usage = " ",
        .handler = run_repin_plan},
+  };
+  static const CommandSpec kState[] = {
+      {.name = "compact",
+       .usage = "make the history of the pinset short, on all peers while they run",
+       .description = text::kStateCompact,
+       .args_usage = " ",
+       .flags = kCompactFlags,
+       .handler = run_state_compact},
   };
   // The users' guide says `pin recover`, which the reference does not have.
   static const CommandSpec kPinRecover = [] {
@@ -310,6 +326,11 @@ std::span<const CommandSpec> command_table() {
        .args_usage = " ",
        .flags = kRebalanceFlags,
        .handler = run_rebalance,
+       .extra = true},
+      {.name = "state",
+       .usage = "The pinset as it is stored",
+       .description = "The pinset as it is stored",
+       .subcommands = kState,
        .extra = true},
       {.name = "commands",
        .usage = "List all commands",

@@ -68,6 +68,7 @@ Task<int> run_peers_uncordon(Session& session, const Invocation& line);
 Task<int> run_repin_status(Session& session, const Invocation& line);
 Task<int> run_rebalance(Session& session, const Invocation& line);
 Task<int> run_repin_plan(Session& session, const Invocation& line);
+Task<int> run_state_compact(Session& session, const Invocation& line);  // compact.cc
 Task<int> run_version(Session& session, const Invocation& line);
 Task<int> run_add(Session& session, const Invocation& line);      // add.cc
 Task<int> run_pin_add(Session& session, const Invocation& line);  // pin.cc

@@ -58,6 +58,41 @@ bool Console::out_is_terminal() const {
   return ::isatty(out_fd_) == 1;
 }
 
+bool Console::can_ask() const {
+  return ::isatty(in_fd_) == 1 && err_is_terminal();
+}
+
+std::string Console::read_line() {
+  std::string out;
+  char c = 0;
+  while (true) {
+    const ssize_t n = ::read(in_fd_, &c, 1);
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0 || c == '\n') {
+      return out;
+    }
+    out += c;
+  }
+}
+
+bool Console::confirm(std::string_view question) {
+  for (int i = 0; i < 3; ++i) {
+    err(question);
+    err(" ");
+    const std::string answer = read_line();
+    if (answer.empty() || answer == "n" || answer == "N") {
+      return false;
+    }
+    if (answer == "y" || answer == "Y") {
+      return true;
+    }
+    err("Please press either 'y' or 'n'\n");
+  }
+  return false;
+}
+
 size_t Console::width() const {
   winsize size{};
   if (!out_is_terminal()) {

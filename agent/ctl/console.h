@@ -5,11 +5,12 @@
 
 namespace ica::ctl {
 
-// Standard output and error of the program. Output is buffered up to 64 KiB; whoever waits for
-// something that may take long flushes first. Thread-safety: none.
+// Standard input, output and error of the program. Output is buffered up to 64 KiB; whoever waits
+// for something that may take long flushes first. Thread-safety: none.
 class Console {
  public:
-  Console(int out_fd, int err_fd) : out_fd_(out_fd), err_fd_(err_fd) {}
+  Console(int out_fd, int err_fd, int in_fd = 0)
+      : out_fd_(out_fd), err_fd_(err_fd), in_fd_(in_fd) {}
   ~Console() { flush(); }
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
@@ -23,6 +24,10 @@ class Console {
   bool writable() const { return writable_; }
   bool err_is_terminal() const;
   bool out_is_terminal() const;
+  // Whether somebody sits there who sees a question and can answer it.
+  bool can_ask() const;
+  // Asks up to three times; no answer means no.
+  bool confirm(std::string_view question);
   // Of the terminal, 0 when the output is none.
   size_t width() const;
   // On a terminal, unless NO_COLOR is set.
@@ -36,9 +41,12 @@ class Console {
 
  private:
   void write_all(int fd, std::string_view text);
+  // A line of the input without its end; empty also at the end of the input.
+  std::string read_line();
 
   int out_fd_;
   int err_fd_;
+  int in_fd_;
   bool writable_ = true;
   std::string buffer_;
   std::string progress_;

@@ -151,6 +151,20 @@ peer and taken away from the old one when that peer holds it. The contacted peer
 does it and goes on after a restart. Without a flag it shows how far it is.
 )";
 
+const std::string_view kStateCompact = R"(
+This command begins the history of the pinset anew, on all peers of the cluster
+and while they run: afterwards it is the shortest one that gives the same
+pinset. Reads go on meanwhile, changes wait for a few seconds. When it cannot be
+finished it is called off, and nothing has changed.
+
+It shows what would be done, asks, and says what it does until it has ended. All
+peers have to take part, because one that keeps the old history brings it back:
+they run ipfs-cluster-agent, are trusted and connected, and have the same
+pinset. Peers that are gone for good are left out with --without.
+
+For peers that are stopped there is "ipfs-cluster-agent state compact".
+)";
+
 const std::string_view kPinAdd = R"(
 This command tells IPFS Cluster to start managing a CID. Depending on
 the pinning strategy, this will trigger IPFS pin requests. The CID will

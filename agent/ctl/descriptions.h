@@ -19,6 +19,7 @@ extern const std::string_view kPeersUncordon;
 extern const std::string_view kRepinStatus;
 extern const std::string_view kRepinPlan;
 extern const std::string_view kRebalance;
+extern const std::string_view kStateCompact;
 extern const std::string_view kPinAdd;
 extern const std::string_view kPinRm;
 extern const std::string_view kPinUpdate;

@@ -99,7 +99,8 @@ Task<int> run_manual(Session& session, const Invocation&) {
   out +=
       ".SH EXIT STATUS\n"
       ".TP\n0\nSuccess; for \\fBhealth\\fR, nothing needs attention.\n"
-      ".TP\n1\nWrong arguments, or the request could not be made.\n"
+      ".TP\n1\nWrong arguments, the request could not be made, or \\fBstate compact\\fR did "
+      "nothing.\n"
       ".TP\n2\nThe peer answered with an error.\n"
       ".TP\n3\nNo such command.\n"
       ".TP\n4\n\\fBhealth\\fR and \\fBstatus \\-\\-watch\\fR: something needs attention.\n"

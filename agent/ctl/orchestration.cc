@@ -1,45 +1,16 @@
 // repin, drain, cordon: commands that the reference's client does not have.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "agent/ctl/commands.h"
-#include "agent/ctl/format.h"
+#include "agent/ctl/find_peer.h"
+#include "agent/ctl/json_fields.h"
 #include "agent/ctl/session.h"
 #include "common/base/async.h"
-#include "common/codec/peer_id.h"
 
 namespace ica::ctl {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr Duration kPollDrain = std::chrono::seconds(1);
-
-Json read_object(std::string_view text) {
-  auto json = Json::parse(text, nullptr, false);
-  return json.is_object() ? json : Json::object();
-}
-
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-int64_t number_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
-}
-
-bool flag_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_boolean() && found->get<bool>();
-}
-
-std::string short_peer(const Json& object) {
-  const std::string name = text_of(object, "peername");
-  return name.empty() ? text_of(object, "peer")
-                      : fmt::format("{} ({})", name, text_of(object, "peer"));
-}
 
 std::string format_repin(std::string_view document) {
   const Json json = read_object(document);
@@ -47,12 +18,12 @@ std::string format_repin(std::string_view document) {
                                 flag_of(json, "enabled") ? "on" : "off", text_of(json, "grace"),
                                 number_of(json, "peers_alive"), number_of(json, "peers_known"),
                                 flag_of(json, "cut_off") ? "; paused, most peers are missing" : "");
-  const auto lost = json.find("lost");
-  if (lost == json.end() || !lost->is_array() || lost->empty()) {
+  const Json& lost = list_of(json, "lost");
+  if (lost.empty()) {
     return out + "No peer with pins is missing.\n";
   }
-  for (const Json& peer : *lost) {
-    out += fmt::format("{}\n    gone since {}, {} (due {})\n", short_peer(peer),
+  for (const Json& peer : lost) {
+    out += fmt::format("{}\n    gone since {}, {} (due {})\n", peer_of(peer),
                        text_of(peer, "since"), text_of(peer, "state"), text_of(peer, "due"));
     out += fmt::format("    {} pins, {} moved here, {} left to other peers, {} without room\n",
                        number_of(peer, "pins"), number_of(peer, "moved"),
@@ -67,10 +38,8 @@ std::string format_planned(std::string_view document) {
     return fmt::format("{} | {}\n", text_of(json, "cid"), error);
   }
   std::vector<std::string> to;
-  if (const auto list = json.find("to"); list != json.end() && list->is_array()) {
-    for (const Json& peer : *list) {
-      to.push_back(peer.is_string() ? peer.get<std::string>() : std::string());
-    }
+  for (const Json& peer : list_of(json, "to")) {
+    to.push_back(peer.is_string() ? peer.get<std::string>() : std::string());
   }
   return fmt::format("{} | {}\n", text_of(json, "cid"), fmt::join(to, ", "));
 }
@@ -78,7 +47,7 @@ std::string format_planned(std::string_view document) {
 std::string format_drain(std::string_view document) {
   const Json json = read_object(document);
   const std::string mode = text_of(json, "mode");
-  std::string out = fmt::format("{}: {}", short_peer(json), mode);
+  std::string out = fmt::format("{}: {}", peer_of(json), mode);
   if (mode == "draining") {
     out += fmt::format(", {} pins left ({} on their way, {} with nowhere to go)",
                        number_of(json, "remaining"), number_of(json, "waiting"),
@@ -105,63 +74,20 @@ std::string format_rebalance_plan(std::string_view document) {
   std::string out =
       fmt::format("{} pins would move, about {} bytes ({} a pin)\n", number_of(json, "pins"),
                   number_of(json, "bytes"), number_of(json, "pin_bytes"));
-  if (const auto peers = json.find("peers"); peers != json.end() && peers->is_array()) {
-    for (const Json& peer : *peers) {
-      out +=
-          fmt::format("{}: {} pins, should have {}, {} bytes free\n", short_peer(peer),
-                      number_of(peer, "pins"), number_of(peer, "target"), number_of(peer, "free"));
-    }
+  for (const Json& peer : list_of(json, "peers")) {
+    out += fmt::format("{}: {} pins, should have {}, {} bytes free\n", peer_of(peer),
+                       number_of(peer, "pins"), number_of(peer, "target"), number_of(peer, "free"));
   }
   return out;
 }
 
-// A peer by its ID or by its name, which must be of one peer only.
-struct Named {
-  std::string peer;
-  int code = kExitOk;
-};
-
-Task<Named> find_peer(Session& session, std::string name) {
-  if (name.empty()) {
-    Named none;
-    none.code = session.fail("parsing arguments", "a peer ID or a peer name is needed");
-    co_return none;
-  }
-  if (const auto id = PeerId::parse(name)) {
-    Named known;
-    known.peer = id->text();
-    co_return known;
-  }
-  auto found = std::make_shared<std::vector<std::string>>();
-  ApiClient::Sink sink = [found, name](std::string_view document) {
-    if (json_text(document, "peername") == name) {
-      found->push_back(json_text(document, "id"));
-    }
-  };
-  const ApiResult<void> listed = co_await session.api().stream("GET", "/peers", std::move(sink));
-  Named out;
-  if (!listed) {
-    out.code = session.report(listed.error());
-    co_return out;
-  }
-  if (found->size() != 1) {
-    const std::string wrong = found->empty()
-                                  ? fmt::format("no peer is called \"{}\"", name)
-                                  : fmt::format("{} peers are called \"{}\"", found->size(), name);
-    out.code = session.fail("finding the peer", wrong);
-    co_return out;
-  }
-  out.peer = found->front();
-  co_return out;
-}
-
 Task<int> order(Session& session, std::string name, std::string_view what) {
-  const Named peer = co_await find_peer(session, std::move(name));
+  const FoundPeer peer = co_await find_peer(session, std::move(name));
   if (peer.code != kExitOk) {
     co_return peer.code;
   }
   const auto answer =
-      co_await session.api().call("POST", fmt::format("/peers/{}/{}", peer.peer, what));
+      co_await session.api().call("POST", fmt::format("/peers/{}/{}", peer.id, what));
   co_return session.finish(answer, format_drain);
 }
 
@@ -201,11 +127,11 @@ Task<int> run_peers_uncordon(Session& session, const Invocation& line) {
 }
 
 Task<int> run_peers_drain(Session& session, const Invocation& line) {
-  const Named peer = co_await find_peer(session, std::string(line.arg(0)));
+  const FoundPeer peer = co_await find_peer(session, std::string(line.arg(0)));
   if (peer.code != kExitOk) {
     co_return peer.code;
   }
-  const std::string path = fmt::format("/peers/{}/drain", peer.peer);
+  const std::string path = fmt::format("/peers/{}/drain", peer.id);
   auto answer = co_await session.api().call("POST", path);
   while (answer && line.flags.on("wait") && !flag_of(read_object(*answer), "safe")) {
     if (text_of(read_object(*answer), "mode") != "draining") {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "agent/ctl/json_fields.h"
 #include "agent/ctl/style.h"
 #include "agent/ctl/text.h"
 #include "common/base/json_writer.h"
@@ -11,8 +11,6 @@
 namespace ica::ctl {
 
 namespace {
-
-using Json = nlohmann::json;
 
 // Longer in the queue than any pin that makes progress.
 constexpr Duration kStuck = std::chrono::minutes(10);
@@ -23,25 +21,8 @@ Json parse(std::string_view json) {
   return Json::parse(json, nullptr, false);
 }
 
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string()
-             ? found->get<std::string>()
-             : std::string();
-}
-
-int64_t number_of(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_number() ? found->get<int64_t>()
-                                                                           : 0;
-}
-
 bool is_error(std::string_view status) {
   return status.ends_with("_error") || status == "unexpectedly_unpinned" || status == "undefined";
-}
-
-std::string plural(uint64_t n, std::string_view thing) {
-  return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s");
 }
 
 }  // namespace

@@ -90,6 +90,19 @@ std::string system_words(int error) {
   return out;
 }
 
+std::string grouped(uint64_t number) {
+  std::string out = fmt::format("{}", number);
+  for (size_t at = out.size(); at > 3;) {
+    at -= 3;
+    out.insert(at, 1, ',');
+  }
+  return out;
+}
+
+std::string plural(uint64_t number, std::string_view thing) {
+  return fmt::format("{} {}{}", grouped(number), thing, number == 1 ? "" : "s");
+}
+
 std::string humanize_bytes(uint64_t bytes) {
   static constexpr std::array<std::string_view, 7> kUnits = {"B",  "kB", "MB", "GB",
                                                              "TB", "PB", "EB"};

@@ -27,6 +27,10 @@ std::string ascii_upper(std::string_view text);
 // strerror as Go says it: "no such file or directory".
 std::string system_words(int error);
 
+// "31,415".
+std::string grouped(uint64_t number);
+// "1 peer", "31,415 peers".
+std::string plural(uint64_t number, std::string_view thing);
 // A size in powers of 1000 with two or three digits: "968 B", "1.5 kB", "10 GB".
 std::string humanize_bytes(uint64_t bytes);
 // `then` as seen from `now`: "5 seconds from now", "1 minute ago", "now".

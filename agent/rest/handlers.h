@@ -38,7 +38,7 @@ Task<void> get_summary(Exchange& exchange);
 // pages.cc
 Task<void> get_openapi(Exchange& exchange);
 Task<bool> show_dashboard(web::Exchange& exchange);  // false: no browser asks
-// bulk.cc, events.cc, orchestration.cc; ours
+// bulk.cc, compact.cc, events.cc, orchestration.cc; ours
 Task<void> post_pins(Exchange& exchange);
 Task<void> get_events(Exchange& exchange);
 Task<void> get_repin(Exchange& exchange);
@@ -51,6 +51,9 @@ Task<void> get_rebalance(Exchange& exchange);
 Task<void> get_rebalance_plan(Exchange& exchange);
 Task<void> start_rebalance(Exchange& exchange);
 Task<void> stop_rebalance(Exchange& exchange);
+Task<void> get_compact(Exchange& exchange);
+Task<void> get_compact_plan(Exchange& exchange);
+Task<void> start_compact(Exchange& exchange);
 // add.cc
 Task<void> add_content(Exchange& exchange);
 

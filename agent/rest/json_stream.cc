@@ -5,6 +5,14 @@
 
 namespace ica::rest {
 
+void write_peers(JsonWriter& json, std::string_view key, const std::vector<PeerId>& peers) {
+  json.key(key).begin_array();
+  for (const PeerId& peer : peers) {
+    json.string(peer.text());
+  }
+  json.end_array();
+}
+
 http::Headers LineWriter::headers() const {
   http::Headers out = exchange_.answer_headers();
   out.emplace_back("Trailer", "X-Stream-Error");

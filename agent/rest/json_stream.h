@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/cluster/peer_group.h"
@@ -25,6 +26,9 @@ class LineWriter {
   http::Headers headers() const;
   Exchange& exchange_;
 };
+
+// The IDs as an array.
+void write_peers(JsonWriter& json, std::string_view key, const std::vector<PeerId>& peers);
 
 namespace detail {
 

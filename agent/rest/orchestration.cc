@@ -6,24 +6,12 @@
 
 namespace ica::cluster {
 
-namespace {
-
-void write_peers(JsonWriter& json, std::string_view key, const std::vector<PeerId>& peers) {
-  json.key(key).begin_array();
-  for (const PeerId& peer : peers) {
-    json.string(peer.text());
-  }
-  json.end_array();
-}
-
-}  // namespace
-
 // Found by send_stream through its argument.
 void write_json(JsonWriter& json, const PlannedMove& move) {
   json.begin_object();
   json.key("cid").string(move.cid.text());
-  write_peers(json, "from", move.from);
-  write_peers(json, "to", move.to);
+  rest::write_peers(json, "from", move.from);
+  rest::write_peers(json, "to", move.to);
   json.key("error").string(move.error);
   json.end_object();
 }
@@ -32,14 +20,6 @@ void write_json(JsonWriter& json, const PlannedMove& move) {
 
 namespace ica::rest {
 namespace {
-
-Result<PeerId> read_peer(const Exchange& exchange) {
-  auto peer = PeerId::parse(exchange.var("peer"));
-  if (!peer) {
-    return fail(Code::InvalidArgument, "error decoding Peer ID: {}", peer.error().message());
-  }
-  return std::move(*peer);
-}
 
 std::string peername(const Exchange& exchange, const PeerId& peer) {
   return exchange.cluster.peername(peer);
@@ -96,7 +76,7 @@ Task<void> send_drain(Exchange& exchange, PeerId peer) {
 }
 
 Task<void> order_peer(Exchange& exchange, cluster::PeerMode mode) {
-  const auto peer = co_await or_bad_request(exchange, read_peer(exchange));
+  const auto peer = co_await or_bad_request(exchange, read_peer(exchange.var("peer")));
   if (!peer) {
     co_return;
   }
@@ -194,7 +174,7 @@ Task<void> uncordon_peer(Exchange& exchange) {
 }
 
 Task<void> get_drain(Exchange& exchange) {
-  const auto peer = co_await or_bad_request(exchange, read_peer(exchange));
+  const auto peer = co_await or_bad_request(exchange, read_peer(exchange.var("peer")));
   if (!peer) {
     co_return;
   }

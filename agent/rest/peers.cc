@@ -2,6 +2,7 @@
 
 #include "agent/rest/handlers.h"
 #include "agent/rest/json_stream.h"
+#include "agent/rest/read.h"
 
 namespace ica::rest {
 namespace {
@@ -56,9 +57,8 @@ Task<void> add_peer(Exchange& exchange) {
 }
 
 Task<void> remove_peer(Exchange& exchange) {
-  auto peer = PeerId::parse(exchange.var("peer"));
+  const auto peer = co_await or_bad_request(exchange, read_peer(exchange.var("peer")));
   if (!peer) {
-    co_await exchange.send_error(400, "error decoding Peer ID: " + peer.error().message());
     co_return;
   }
   const Status removed = exchange.cluster.peer_remove(*peer);

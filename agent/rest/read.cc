@@ -1,5 +1,7 @@
 #include "agent/rest/read.h"
 
+#include <algorithm>
+
 #include "common/web/pin_query.h"
 
 namespace ica::rest {
@@ -23,6 +25,25 @@ Result<std::vector<Cid>> read_cids(std::string_view list) {
     }
     list.remove_prefix(comma + 1);
   }
+}
+
+Result<PeerId> read_peer(std::string_view text) {
+  auto peer = PeerId::parse(text);
+  if (!peer) {
+    return fail(Code::InvalidArgument, "error decoding Peer ID: {}", peer.error().message());
+  }
+  return std::move(*peer);
+}
+
+Result<std::vector<PeerId>> read_peers(std::string_view list) {
+  std::vector<PeerId> out;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    TRY(auto peer, read_peer(list.substr(0, comma)));
+    out.push_back(std::move(peer));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return out;
 }
 
 Result<std::string> read_path(const Exchange& exchange) {

@@ -13,6 +13,9 @@ namespace ica::rest {
 Result<Cid> read_cid(std::string_view text);
 // A comma list; one bad entry fails it.
 Result<std::vector<Cid>> read_cids(std::string_view list);
+Result<PeerId> read_peer(std::string_view text);
+// A comma list, which may be empty.
+Result<std::vector<PeerId>> read_peers(std::string_view list);
 // "/ipfs/..." from the variables `kind` and `path` of the route.
 Result<std::string> read_path(const Exchange& exchange);
 // Pin options where a bad one is told to the client and otherwise ignored.

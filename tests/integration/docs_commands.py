@@ -27,6 +27,7 @@ ELSEWHERE = [
     (r"ipfs pin remote ", "tests/integration/pinsvc.py", '"remote"'),
     (r"ipfs-cluster-ctl peers (cordon|drain|uncordon) NAME", "tests/integration/orchestration.py", "drain"),
     (r"ipfs-cluster-ctl rebalance --(dry-run|start|stop)", "tests/integration/orchestration.py", "rebalance"),
+    (r"ipfs-cluster-ctl state compact ", "tests/integration/ctl_extras.py", '"state", "compact"'),
     (r"ipfs-cluster-agent identity derive ", "tests/chart/chart_scripts.py", '"derive"'),
     (r"helm (install|upgrade) my-ipfs-cluster ", RELEASE, "def helm"),
     (r"helm test my-ipfs-cluster ", RELEASE, "helm test"),

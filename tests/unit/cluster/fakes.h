@@ -509,6 +509,7 @@ struct FakePeer {
     cluster::Parts out{peer_id(0), config,  clock, pinset,   tracker,
                        kubo,       monitor, peers, importer, context.get_executor()};
     out.settle = settle;
+    out.compactor = compactor;
     return out;
   }
   cluster::Cluster& use_cases() {
@@ -554,6 +555,7 @@ struct FakePeer {
   }
 
   Duration settle = {};
+  cluster::Compactor* compactor = nullptr;
   asio::io_context context;
   config::Config config;
   ManualClock clock;

@@ -73,6 +73,41 @@ TEST_CASE("the progress line is redrawn below what is printed") {
   ::close(terminal);
 }
 
+TEST_CASE("a question is asked at a terminal, and anything but a yes is a no") {
+  int terminal = -1;
+  int program = -1;
+  REQUIRE(::openpty(&terminal, &program, nullptr, nullptr, nullptr) == 0);
+  const auto type = [terminal](std::string_view text) {
+    REQUIRE(::write(terminal, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  };
+  {
+    Console console(program, program, program);
+    CHECK(console.can_ask());
+    type("y\n");
+    CHECK(console.confirm("Sure?"));
+    type("what\nY\n");
+    CHECK(console.confirm("Sure?"));
+    type("n\n");
+    CHECK_FALSE(console.confirm("Sure?"));
+    type("\n");
+    CHECK_FALSE(console.confirm("Sure?"));
+    type("a\nb\nc\n");
+    CHECK_FALSE(console.confirm("Sure?"));
+  }
+  ::close(program);
+  ::close(terminal);
+}
+
+TEST_CASE("nobody is asked through a pipe") {
+  std::array<int, 2> fds{};
+  REQUIRE(::pipe(fds.data()) == 0);
+  ::close(fds[1]);
+  Console console(STDOUT_FILENO, STDERR_FILENO, fds[0]);
+  CHECK_FALSE(console.can_ask());
+  CHECK_FALSE(console.confirm(""));
+  ::close(fds[0]);
+}
+
 TEST_CASE("progress in words") {
   CHECK(progress_line(500, 1000, 2) ==
         " 500 B / 1.0 kB [===============>              ]  50% 250 B/s");

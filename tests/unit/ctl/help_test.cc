@@ -25,6 +25,10 @@ TEST_CASE("what is ours stays out of the help") {
   REQUIRE(pin != nullptr);
   CHECK(find_command(pin->subcommands, "recover") != nullptr);
   CHECK(group_help("ipfs-cluster-ctl pin", *pin).find("recover") == std::string::npos);
+  const CommandSpec* state = find_command(command_table(), "state");
+  REQUIRE(state != nullptr);
+  CHECK(find_command(state->subcommands, "compact") != nullptr);
+  CHECK(program_help().find(" state ") == std::string::npos);
   const CommandSpec* add = find_command(command_table(), "add");
   REQUIRE(add != nullptr);
   CHECK(command_help("ipfs-cluster-ctl add", *add).find("no-progress") == std::string::npos);

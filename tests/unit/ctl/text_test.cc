@@ -21,6 +21,12 @@ TEST_CASE("padding counts code points") {
 }
 
 TEST_CASE("sizes in powers of 1000") {
+  CHECK(grouped(0) == "0");
+  CHECK(grouped(999) == "999");
+  CHECK(grouped(1000) == "1,000");
+  CHECK(grouped(31415926) == "31,415,926");
+  CHECK(plural(1, "peer") == "1 peer");
+  CHECK(plural(1000, "change") == "1,000 changes");
   CHECK(humanize_bytes(0) == "0 B");
   CHECK(humanize_bytes(9) == "9 B");
   CHECK(humanize_bytes(968) == "968 B");
