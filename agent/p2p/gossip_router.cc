@@ -41,13 +41,14 @@ bool GossipRouter::may_graft(const Topic& topic, const PeerId& peer, SteadyTime 
 bool GossipRouter::remember(const Bytes& id, SteadyTime now) {
   while (!seen_order_.empty() && (seen_order_.front().first + params_.seen_ttl <= now ||
                                   seen_order_.size() >= params_.max_seen)) {
-    seen_.erase(seen_order_.front().second);
+    seen_.erase(seen_.find(*seen_order_.front().second));
     seen_order_.pop_front();
   }
-  if (!seen_.try_emplace(id, now).second) {
+  const auto [kept, fresh] = seen_.insert(id);
+  if (!fresh) {
     return false;
   }
-  seen_order_.emplace_back(now, id);
+  seen_order_.emplace_back(now, &*kept);
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/p2p/gossip_rpc.h"
@@ -117,8 +118,8 @@ class GossipRouter {
   std::map<PeerId, Peer> peers_;
   std::map<std::string, Topic> topics_;
   // Message IDs in the order of their arrival, for expiry.
-  std::unordered_map<Bytes, SteadyTime> seen_;
-  std::deque<std::pair<SteadyTime, Bytes>> seen_order_;
+  std::unordered_set<Bytes> seen_;
+  std::deque<std::pair<SteadyTime, const Bytes*>> seen_order_;  // oldest first, into the set
   std::unordered_map<Bytes, Cached> cache_;
   std::deque<std::vector<Bytes>> windows_;  // newest first
   size_t cache_bytes_ = 0;
