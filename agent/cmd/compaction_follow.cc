@@ -100,6 +100,7 @@ Task<std::vector<Cid>> Compaction::own_changes(Compaction* self, crdt::Epoch the
     }
     Member member;
     member.peer = peer;
+    member.stop = self->needs_.stop;
     OwnNodes nodes(self->needs_.replica);
     bool good = true;
     while (good && nodes.more()) {

@@ -27,7 +27,7 @@ Task<Result<CompactAnswer>> Compaction::tell(Compaction* self, Member* member,
     if (!member->stream) {
       std::vector<std::string> protocols(1, std::string(kProtocol));
       auto opened = co_await self->needs_.network.open_stream(member->peer, std::move(protocols),
-                                                              kOpenLimit, self->needs_.stop);
+                                                              kOpenLimit, member->stop);
       if (!opened) {
         co_return fail(opened.error());
       }
@@ -178,7 +178,9 @@ Task<void> Compaction::run(Compaction* self, cluster::CompactPlan plan) {
   own.leader = self->needs_.network.self();
   std::vector<Member> members;
   for (const auto& member : plan.members) {
-    members.push_back({.peer = member.peer, .own = member.peer == own.leader ? &own : nullptr});
+    members.push_back({.peer = member.peer,
+                       .own = member.peer == own.leader ? &own : nullptr,
+                       .stop = self->needs_.stop});
   }
   const SteadyTime begin = self->needs_.clock.steady();
   const Status done = co_await lead(self, &members, &own);
@@ -228,6 +230,7 @@ Task<cluster::CompactMember> Compaction::look(Compaction* self, PeerId peer, Sto
   } else if (network.speaks(peer, kProtocol)) {
     Member member;
     member.peer = peer;
+    member.stop = std::move(stop);
     const auto told = co_await tell(self, &member, CompactCommand(), kCompactAnswerLimit);
     if (member.stream) {
       p2p::reset_on_stream(member.stream);

@@ -20,6 +20,7 @@ inline std::chrono::steady_clock::time_point deadline_after(Duration limit) {
 struct Compaction::Member {
   PeerId peer;
   Session* own = nullptr;
+  StopToken stop = {};  // ends dialling
   p2p::StreamPtr stream = {};
   std::shared_ptr<p2p::FrameReader> reader = {};
 };

@@ -63,7 +63,6 @@ class Fetcher {
   // Known and not arrived yet.
   bool waits_for(const Bytes& digest) const;
   size_t size() const { return items_.size(); }
-  size_t in_flight() const { return in_flight_ + urgent_in_flight_; }
   // Lets go of what waits for a retry, to make room for work that is only in the store.
   void rotate();
 

@@ -337,10 +337,4 @@ size_t Host::connections(const PeerId& peer) const {
   return it == core_->peers.end() ? 0 : it->second.connections.size();
 }
 
-Task<Status> Host::save_peerstore() {
-  const CorePtr core = core_;
-  Task<Status> saving = HostCore::save(core);
-  co_return co_await asio::co_spawn(core->home, std::move(saving), asio::use_awaitable);
-}
-
 }  // namespace ica::p2p

@@ -116,8 +116,6 @@ class Host final : public Network {
   // As the peer said of itself in identify; empty before.
   std::string agent_version(const PeerId& peer) const;
   size_t connections(const PeerId& peer) const;
-  // Writes the peerstore file now.
-  Task<Status> save_peerstore();
 
  private:
   std::shared_ptr<HostCore> core_;

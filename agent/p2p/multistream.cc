@@ -38,38 +38,6 @@ Bytes multistream_message(std::string_view text) {
   return out;
 }
 
-Result<std::optional<std::string>> take_multistream_message(BytesView& in) {
-  BytesView rest = in;
-  uint64_t length = 0;
-  int shift = 0;
-  for (;; shift += 7) {
-    if (rest.empty()) {
-      return std::optional<std::string>();
-    }
-    const auto b = static_cast<uint8_t>(rest[0]);
-    rest.remove_prefix(1);
-    length |= static_cast<uint64_t>(b & 0x7f) << shift;
-    if (length > kMaxProtocolName || shift > 14) {
-      return fail(Code::TooLarge, "multistream: message too long");
-    }
-    if ((b & 0x80) == 0) {
-      break;
-    }
-  }
-  if (length == 0) {
-    return fail(Code::Protocol, "multistream: empty message");
-  }
-  if (rest.size() < length) {
-    return std::optional<std::string>();
-  }
-  if (rest[length - 1] != '\n') {
-    return fail(Code::Protocol, "multistream: message without newline");
-  }
-  std::string text(rest.substr(0, length - 1));
-  in = rest.substr(length);
-  return std::optional<std::string>(std::move(text));
-}
-
 Task<Result<std::string>> negotiate_outbound(BufferedChannel& channel,
                                              std::vector<std::string> protocols) {
   bool header_read = false;

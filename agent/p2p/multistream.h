@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +16,6 @@ inline constexpr size_t kMaxProtocolName = 1024;
 
 // One message: uvarint length, text, newline.
 Bytes multistream_message(std::string_view text);
-
-// Takes a message from the front of `in`. Nothing while it is incomplete; errors: Protocol,
-// TooLarge.
-Result<std::optional<std::string>> take_multistream_message(BytesView& in);
 
 // As dialler: proposes `protocols` in turn; the one that was accepted.
 Task<Result<std::string>> negotiate_outbound(BufferedChannel& channel,

@@ -33,7 +33,6 @@ struct Id {
 };
 void write_json(JsonWriter& out, const Id& id);
 std::string to_json(const Id& id);
-Result<Id> id_from_json(std::string_view json);
 
 struct Metric {
   std::string name;
@@ -47,7 +46,6 @@ struct Metric {
   bool expired_at(Time now) const { return now.unix_nanos() > expire; }
 };
 void write_json(JsonWriter& out, const Metric& metric);
-Result<Metric> metric_from_json(std::string_view json);
 
 struct Alert {
   Metric metric;
@@ -98,7 +96,6 @@ struct AddedOutput {
   std::vector<PeerId> allocations;
 };
 void write_json(JsonWriter& out, const AddedOutput& added);
-Result<AddedOutput> added_output_from_json(std::string_view json);
 
 // {"code":404,"message":"..."}
 std::string error_json(int code, std::string_view message);

@@ -82,50 +82,6 @@ Result<Cid> cid_from_state_key(std::string_view key) {
   return Cid::from_bytes(bytes);
 }
 
-// The keys come out in the order in which Go's url.Values sorts them.
-std::string to_query(const PinOptions& options) {
-  std::string out;
-  const auto add = [&](std::string_view key, std::string_view value) {
-    if (!out.empty()) {
-      out.push_back('&');
-    }
-    append_query_escaped(out, key);
-    out.push_back('=');
-    append_query_escaped(out, value);
-  };
-  const auto joined = [](const auto& items) {
-    std::string text;
-    for (const auto& item : items) {
-      if (!text.empty()) {
-        text.push_back(',');
-      }
-      text += item.text();
-    }
-    return text;
-  };
-  if (!options.expire_at.is_zero()) {
-    add("expire-at", options.expire_at.rfc3339());
-  }
-  for (const auto& [key, value] : options.metadata) {
-    if (!key.empty()) {
-      add("meta-" + key, value);
-    }
-  }
-  add("mode", to_string(options.mode));
-  add("name", options.name);
-  if (!options.origins.items.empty()) {
-    add("origins", joined(options.origins.items));
-  }
-  if (options.pin_update.defined()) {
-    add("pin-update", options.pin_update.text());
-  }
-  add("replication-max", std::to_string(options.replication_factor_max));
-  add("replication-min", std::to_string(options.replication_factor_min));
-  add("shard-size", std::to_string(options.shard_size));
-  add("user-allocations", joined(options.user_allocations.items));
-  return out;
-}
-
 Status check_replication_factors(int min, int max) {
   const auto wrong = [](std::string_view why) { return fail(Code::InvalidArgument, "{}", why); };
   if (min == 0 || max == 0) {

@@ -89,9 +89,6 @@ Result<Pin> decode_pin(const Cid& cid, BytesView value);
 std::string state_key(const Cid& cid);
 Result<Cid> cid_from_state_key(std::string_view key);
 
-// The query of POST /pins/...: pin options as the reference's client writes them.
-std::string to_query(const PinOptions& options);
-
 // Fails with the reference's words when the factors make no sense ("cluster.replication_factor_min
 // is larger than max", ...).
 Status check_replication_factors(int min, int max);

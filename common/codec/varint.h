@@ -13,7 +13,6 @@ namespace ica {
 // pbwire.h.)
 inline constexpr size_t kMaxVarintBytes = 9;
 
-size_t varint_size(uint64_t value);
 void append_varint(Bytes& out, uint64_t value);
 
 // Reads one from the front of `in` and removes it. Errors have go-varint's words; `in` is then

@@ -124,10 +124,6 @@ Bytes md5(BytesView data) {
   return out;
 }
 
-Bytes blake2b256(BytesView data) {
-  return blake2b(32, data);
-}
-
 Bytes hmac_sha256(BytesView key, BytesView data) {
   Bytes out(crypto_auth_hmacsha256_BYTES, '\0');
   crypto_auth_hmacsha256_state state;

@@ -14,7 +14,6 @@ namespace ica {
 // Digests in binary. Thread-safety: any thread.
 Bytes sha256(BytesView data);
 Bytes md5(BytesView data);
-Bytes blake2b256(BytesView data);
 Bytes hmac_sha256(BytesView key, BytesView data);
 Bytes hmac_sha384(BytesView key, BytesView data);
 Bytes hmac_sha512(BytesView key, BytesView data);

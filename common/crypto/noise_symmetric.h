@@ -49,7 +49,6 @@ class NoiseSymmetric {
   // Keys from initiator to responder, and back.
   std::pair<NoiseKey, NoiseKey> split() const;
 
-  bool has_key() const { return has_key_; }
   const Bytes& hash() const { return hash_; }
 
  private:

@@ -1,13 +1,12 @@
 #include "common/web/auth.h"
 
-#include <array>
 #include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "common/base/bytes.h"
 #include "common/base/json_writer.h"
+#include "common/codec/multibase.h"
+#include "common/crypto/hash.h"
 #include "common/http/headers.h"
 
 namespace ica::web {
@@ -17,97 +16,24 @@ constexpr std::string_view kBasicChallenge = "Basic realm=\"Restricted IPFS Clus
 constexpr std::string_view kBearerChallenge = "Bearer realm=\"Restricted IPFS Cluster API\"";
 constexpr size_t kMaxToken = 8192;
 
-// Base64 in the given alphabet; padding is wanted or refused as the two users have it.
-std::optional<std::string> decode64(std::string_view text, bool url) {
-  if (url) {
-    if (text.find('=') != std::string_view::npos) {
-      return std::nullopt;
-    }
-  } else {
-    if (text.size() % 4 != 0) {
-      return std::nullopt;
-    }
-    for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) {
-      text.remove_suffix(1);
-    }
-  }
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    int value = -1;
-    if (c >= 'A' && c <= 'Z') {
-      value = c - 'A';
-    } else if (c >= 'a' && c <= 'z') {
-      value = c - 'a' + 26;
-    } else if (c >= '0' && c <= '9') {
-      value = c - '0' + 52;
-    } else if (c == (url ? '-' : '+')) {
-      value = 62;
-    } else if (c == (url ? '_' : '/')) {
-      value = 63;
-    }
-    if (value < 0) {
-      return std::nullopt;
-    }
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>(bits >> count & 0xff));
-    }
-  }
-  if (count >= 6) {
-    return std::nullopt;  // a lone last character
-  }
-  return out;
-}
-
-std::string encode64url(std::string_view data) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : data) {
-    bits = bits << 8 | static_cast<unsigned char>(c);
-    count += 8;
-    while (count >= 6) {
-      count -= 6;
-      out.push_back(kAlphabet[bits >> count & 63]);
-    }
-  }
-  if (count > 0) {
-    out.push_back(kAlphabet[bits << (6 - count) & 63]);
-  }
-  return out;
-}
-
-std::string hmac(const EVP_MD* hash, std::string_view key, std::string_view data) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned length = 0;
-  ICA_ASSERT(HMAC(hash, key.data(), static_cast<int>(key.size()), u8(data), data.size(), out.data(),
-                  &length) != nullptr);
-  return std::string(reinterpret_cast<const char*>(out.data()), length);
-}
-
 // Equal in time that depends on nothing but the first argument's length.
 bool same(std::string_view a, std::string_view b) {
-  const std::string da = hmac(EVP_sha256(), "compare", a);
-  const std::string db = hmac(EVP_sha256(), "compare", b);
+  const std::string da = hmac_sha256("compare", a);
+  const std::string db = hmac_sha256("compare", b);
   return CRYPTO_memcmp(da.data(), db.data(), da.size()) == 0;
 }
 
-const EVP_MD* hash_of(std::string_view algorithm) {
+using Hmac = Bytes (*)(BytesView key, BytesView data);
+
+Hmac hmac_of(std::string_view algorithm) {
   if (algorithm == "HS256") {
-    return EVP_sha256();
+    return hmac_sha256;
   }
   if (algorithm == "HS384") {
-    return EVP_sha384();
+    return hmac_sha384;
   }
   if (algorithm == "HS512") {
-    return EVP_sha512();
+    return hmac_sha512;
   }
   return nullptr;
 }
@@ -126,7 +52,7 @@ std::optional<std::pair<std::string, std::string>> basic(std::string_view header
   if (!encoded) {
     return std::nullopt;
   }
-  auto decoded = decode64(*encoded, false);
+  const auto decoded = base64_decode(*encoded);
   if (!decoded) {
     return std::nullopt;
   }
@@ -166,9 +92,8 @@ std::string make_token(std::string_view user, std::string_view password) {
   json.begin_object();
   json.key("iss").string(user);
   json.end_object();
-  const std::string text =
-      encode64url(R"({"alg":"HS256","typ":"JWT"})") + "." + encode64url(claims);
-  return text + "." + encode64url(hmac(EVP_sha256(), password, text));
+  const std::string text = base64_url(R"({"alg":"HS256","typ":"JWT"})") + "." + base64_url(claims);
+  return text + "." + base64_url(hmac_sha256(password, text));
 }
 
 Result<std::string> verify_token(const Credentials& credentials, std::string_view token, Time now) {
@@ -179,9 +104,9 @@ Result<std::string> verify_token(const Credentials& credentials, std::string_vie
       token.find('.', first + 1) != last) {
     return bad("not three parts");
   }
-  const auto header = decode64(token.substr(0, first), true);
-  const auto payload = decode64(token.substr(first + 1, last - first - 1), true);
-  const auto signature = decode64(token.substr(last + 1), true);
+  const auto header = base64_url_decode(token.substr(0, first));
+  const auto payload = base64_url_decode(token.substr(first + 1, last - first - 1));
+  const auto signature = base64_url_decode(token.substr(last + 1));
   if (!header || !payload || !signature) {
     return bad("not base64");
   }
@@ -191,8 +116,8 @@ Result<std::string> verify_token(const Credentials& credentials, std::string_vie
       !head["alg"].is_string() || !claims.contains("iss") || !claims["iss"].is_string()) {
     return bad("not readable");
   }
-  const EVP_MD* hash = hash_of(head["alg"].get_ref<const std::string&>());
-  if (hash == nullptr) {
+  const Hmac hmac = hmac_of(head["alg"].get_ref<const std::string&>());
+  if (hmac == nullptr) {
     return bad("algorithm is not accepted");
   }
   const std::string user = claims["iss"].get<std::string>();
@@ -200,7 +125,7 @@ Result<std::string> verify_token(const Credentials& credentials, std::string_vie
   const bool known = found != credentials.end() && !found->second.empty();
   // An unknown issuer costs the same as a wrong signature.
   const std::string wanted =
-      hmac(hash, known ? std::string_view(found->second) : "-", token.substr(0, last));
+      hmac(known ? std::string_view(found->second) : "-", token.substr(0, last));
   const bool equal = wanted.size() == signature->size() &&
                      CRYPTO_memcmp(wanted.data(), signature->data(), wanted.size()) == 0;
   if (!known || !equal) {

@@ -33,15 +33,6 @@ Task<void> read_lazily(std::shared_ptr<ScriptChannel> raw) {
 }  // namespace
 
 ICA_FUZZ(BytesView input) {
-  BytesView rest = input;
-  for (;;) {
-    const size_t before = rest.size();
-    auto message = take_multistream_message(rest);
-    if (!message || !*message) {
-      break;
-    }
-    ICA_ASSERT(rest.size() < before && (*message)->size() <= kMaxProtocolName);
-  }
   for (int role = 0; role < 3; ++role) {
     asio::io_context context;
     auto channel = std::make_shared<ScriptChannel>(input);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/api/peer_readers.h"
 #include "tests/unit/vectors.h"
 
 using namespace ica;

@@ -191,28 +191,6 @@ TEST_CASE("pin: type filters") {
   CHECK_FALSE(parse_pin_type_filter("Pin, pin").has_value());
 }
 
-TEST_CASE("pin: the query of pin options") {
-  PinOptions o;
-  CHECK(to_query(o) ==
-        "mode=recursive&name=&replication-max=0&replication-min=0&shard-size=0&user-allocations=");
-  const std::string id = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
-  o.replication_factor_min = -1;
-  o.name = "a b/&=~\xc3\xa4";
-  o.mode = PinMode::Direct;
-  o.user_allocations.items = {PeerId::parse(id).value(), PeerId::parse(id).value()};
-  o.expire_at = Time::parse("2037-01-02T03:04:05.5+01:00").value();
-  o.metadata = {{"", "dropped"}, {"k 1", "v&"}, {"a", ""}};
-  o.pin_update = sample().cid;
-  o.origins.items = {Multiaddr::parse("/ip4/1.2.3.4/tcp/1/p2p/" + id).value()};
-  CHECK(to_query(o) ==
-        "expire-at=2037-01-02T03%3A04%3A05.5%2B01%3A00&meta-a=&meta-k+1=v%26&mode=direct&name=a+b%"
-        "2F%26%3D~%C3%A4&origins=%2Fip4%2F1.2.3.4%2Ftcp%2F1%2Fp2p%2F" +
-            id +
-            "&pin-update=bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi&replication-"
-            "max=0&replication-min=-1&shard-size=0&user-allocations=" +
-            id + "%2C" + id);
-}
-
 TEST_CASE("pin: replication factors") {
   const auto message = [](int min, int max) {
     const Status status = check_replication_factors(min, max);

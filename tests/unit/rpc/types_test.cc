@@ -1,6 +1,7 @@
 #include "agent/rpc/types.h"
 
 #include "agent/rpc/frames.h"
+#include "tests/unit/api/peer_readers.h"
 #include "tests/unit/vectors.h"
 
 using namespace ica;
