@@ -11,8 +11,10 @@ namespace ica::cmd {
 namespace {
 
 constexpr std::string_view kComponent = "crdt";
-// A leader that says nothing for so long is gone.
-constexpr Duration kLease = kCompactBuildLimit + kCompactInStepLimit;
+// A leader that says nothing for so long is gone: while all come in step it asks again and again,
+// while they build it waits for the slowest.
+constexpr Duration kLease = std::chrono::seconds(15);
+constexpr Duration kBuiltLease = kCompactBuildLimit + kLease;
 // A leader that is gone may have told others to commit.
 constexpr Duration kDoubt = std::chrono::seconds(20);
 constexpr Duration kDoubtPoll = std::chrono::milliseconds(500);
@@ -150,7 +152,7 @@ Task<void> Compaction::serve_stream(Compaction* self, p2p::StreamPtr stream) {
   p2p::FrameReader reader(stream, CompactCommand::kMaxBytes);
   bool more = true;
   while (more) {
-    stream->set_deadline(deadline_after(kLease));
+    stream->set_deadline(deadline_after(session.built ? kBuiltLease : kLease));
     const auto frame = co_await reader.next();
     if (!frame || !*frame) {
       break;
