@@ -14,7 +14,7 @@ class Kubo:
         folder.mkdir(parents=True, exist_ok=True)
         self.repo = folder / "repo"
         self.api_port, self.gateway_port, self.swarm_port = (ports.free_port() for _ in range(3))
-        self.env = tools.clean_env(IPFS_PATH=str(self.repo))
+        self.env = tools.clean_env(IPFS_PATH=str(self.repo), IPFS_TELEMETRY="off")
         self.process = None
         subprocess.run([tools.ipfs(), "init", "--profile=test"], env=self.env, check=True, stdout=subprocess.DEVNULL)
         path = self.repo / "config"
