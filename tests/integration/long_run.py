@@ -425,7 +425,7 @@ def flat(samples):
 def test_nothing_is_lost_or_undone(world, long_form):
     chance = random.Random(f"{world.seed} faults")
     steps = schedule(chance, lambda: world.spared, *((0.5, 2) if long_form else (0.2, 1)))
-    crew = world.crew(1.5 if long_form else 0.3)
+    crew = world.crew(0.6 if long_form else 0.3)
     begin, cpu = time.monotonic(), world.cpu_seconds()
     samples = []
     if long_form:
