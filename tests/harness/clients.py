@@ -180,9 +180,11 @@ class Writer:
         cid = self.chance.choice(pinned)
         answer = self.home.ask("DELETE /pins/{cid}", "DELETE", f"/pins/{cid}")
         if answer.status == 404 and answer.complete:
+            # What was in doubt stays so: a peer whose disk fails shows what it has in memory, and after its next start what it
+            # had written in vain.
             if wrong := self.history.wrong(cid, None):
                 self.home.problems.append(f"unpin at {self.home.peer.name}: {wrong}\n{self.history.tell(cid)}")
-            self.history.acknowledged(cid, None, "unpin of what is not pinned")
+            self.history.seen(cid, None, "not pinned, said an unpin")
             return
         self.outcome(answer, cid, None, "unpin")
 

@@ -76,6 +76,10 @@ class History:
             entry.possible = entry.possible + [state]
         self._note(cid, "in doubt", what, state)
 
+    def seen(self, cid, state, what):
+        """Decides nothing."""
+        self._note(cid, "seen", what, state)
+
     def known(self, cid):
         """(True, the state of a CID), or (False, None) while that is not known."""
         possible = self.entries[cid].possible

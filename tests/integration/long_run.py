@@ -51,7 +51,7 @@ HEALS_WITHIN = 150
 CHECKPOINTS = 12  # in the long form
 MIB = 1 << 20
 # What a spared agent may grow by in a third of a run, besides the IDs of messages: malloc keeps some of what a burst took.
-GROWS_BY = 8 * MIB
+GROWS_BY = 6 * MIB
 
 
 # ---- faults: each begins, lets others act, and ends ----
@@ -100,9 +100,11 @@ def all_apart(world, n, chance):
 
 @contextlib.contextmanager
 def kubo_killed(world, n, chance):
+    """It comes back with its repository."""
     world.kubos[n].process.kill()
     yield
     world.kubos[n].start()
+    world.kubos[n].meet_anew()
 
 
 @contextlib.contextmanager
@@ -339,16 +341,22 @@ class World:
             self.wait(lambda: not wrong(), "the Kubos hold what is allocated to them")
         except WaitError:
             sentences = wrong()
-            for peer in self.peers:
-                print(peer.name, peer.call("GET", "/health/summary").body.decode())
-                for cid in [one.split(":")[0] for one in sentences[:5]]:
-                    print(peer.name, peer.call("GET", f"/pins/{cid}?verbose=true&local=true").body.decode())
+            self.tell_why([one.split(":")[0] for one in sentences[:5]])
             self.refuse(sentences)
 
         def statuses():
             return {entry["status"] for peer in self.peers for pin in peer.call("GET", "/pins").documents()
                     for entry in pin["peer_map"].values()}
         self.wait(lambda: statuses() <= {"pinned", "remote"}, "all is shown as pinned")
+
+    def tell_why(self, cids):
+        """What agents and Kubos know of CIDs that do not come to be pinned."""
+        for peer in self.peers:
+            for path in ("/health/summary", "/health/graph", *(f"/pins/{cid}?verbose=true&local=true" for cid in cids)):
+                print(peer.name, peer.call("GET", path).body.decode())
+            for path in ("swarm/peers?direction=true", "bitswap/stat?verbose=true",
+                         *(f"bitswap/wantlist?peer={other.id}" for other in self.kubos if other is not peer.kubo)):
+                print("Kubo of", peer.name, path, peer.kubo.call(path).body.decode()[:2000])
 
     def check_logs(self):
         self.problems += [f"{peer.name}: {line}" for peer in self.peers for line in peer.unexpected_errors()]
