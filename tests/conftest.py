@@ -22,7 +22,15 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "long_timeout(seconds): the limit of a test's long form")
     config.corpus_exceptions = {e["id"]: e for e in corpus.load("exceptions.json")}
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        longer = config.getoption("--long") and item.get_closest_marker("long_timeout")
+        if longer:
+            item.add_marker(pytest.mark.timeout(*longer.args), append=False)
 
 
 def pytest_terminal_summary(terminalreporter):

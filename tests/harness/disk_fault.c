@@ -1,4 +1,4 @@
-// Put in front of libc by LD_PRELOAD: calls on files of one folder fail while a control file says so.
+// Put in front of libc by LD_PRELOAD: calls on files of one folder fail, or are slow, while a control file says so.
 //
 //   DISK_FAULT_FOLDER   absolute path without links; files below it are meant
 //   DISK_FAULT_CONTROL  the control file, outside of that folder; absent or empty: nothing fails
@@ -10,6 +10,7 @@
 //   ENOSPC short   as write, but each first write of two puts half of its bytes down, as the last one on a full disk
 //   EIO sync       fsync, fdatasync, sync_file_range; what was written stays written
 //   EIO read       pread and read
+//   40 slow        a number: writes and syncs succeed, after so many milliseconds
 //
 // It is read at each call, so that a fault begins and ends in a running process.
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { WRITE, CREATE, SYNC, READ };
@@ -31,6 +33,7 @@ enum kind { WRITE, CREATE, SYNC, READ };
 struct fault {
   int error;   // 0 for none
   int halves;  // the first of two writes gets half of its bytes down
+  int delay;   // milliseconds before it begins
 };
 
 // Below DISK_FAULT_FOLDER, and not merely beginning with its name.
@@ -52,7 +55,7 @@ static int meant_fd(int fd) {
 static struct fault now(enum kind kind) {
   static const char *const words[] = {"write", "create", "short", "sync", "read"};
   static const enum kind kinds[] = {WRITE, WRITE, WRITE, SYNC, READ};
-  const struct fault none = {0, 0};
+  const struct fault none = {0, 0, 0};
   const char *control = getenv("DISK_FAULT_CONTROL");
   const int before = errno;
   char text[64] = "", error[16] = "", word[16] = "";
@@ -65,18 +68,36 @@ static struct fault now(enum kind kind) {
   }
   errno = before;
   if (sscanf(text, "%15s %15s", error, word) != 2) return none;
+  if (strcmp(word, "slow") == 0) return kind == WRITE || kind == SYNC ? (struct fault){0, 0, atoi(error)} : none;
   for (size_t i = 0; i < sizeof words / sizeof words[0]; ++i) {
     if (strcmp(word, words[i]) == 0 && (kinds[i] == kind || (kind == CREATE && strcmp(word, "create") == 0))) {
-      return (struct fault){strcmp(error, "ENOSPC") == 0 ? ENOSPC : EIO, strcmp(word, "short") == 0};
+      return (struct fault){strcmp(error, "ENOSPC") == 0 ? ENOSPC : EIO, strcmp(word, "short") == 0, 0};
     }
   }
   return none;
 }
 
+// Asks the kernel itself: a library beside this one may turn the clock.
+static void wait_for(int milliseconds) {
+  const int before = errno;
+  struct timespec rest = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  while (syscall(SYS_nanosleep, &rest, &rest) != 0 && errno == EINTR) {
+  }
+  errno = before;
+}
+
+// How a call on this file ends. One that is to be slow has waited.
+static struct fault fault_of(enum kind kind, int fd) {
+  struct fault fault = now(kind);
+  if ((fault.error != 0 || fault.delay > 0) && !meant_fd(fd)) fault = (struct fault){0, 0, 0};
+  if (fault.delay > 0) wait_for(fault.delay);
+  return fault;
+}
+
 // Whether a call fails; errno is then set.
 static int fails(enum kind kind, int fd) {
-  const struct fault fault = now(kind);
-  if (fault.error == 0 || !meant_fd(fd)) return 0;
+  const struct fault fault = fault_of(kind, fd);
+  if (fault.error == 0) return 0;
   errno = fault.error;
   return 1;
 }
@@ -84,8 +105,8 @@ static int fails(enum kind kind, int fd) {
 // How many bytes of a write are let through; -1: it fails.
 static ssize_t room(int fd, size_t size) {
   static atomic_uint count;
-  const struct fault fault = now(WRITE);
-  if (fault.error == 0 || !meant_fd(fd)) return (ssize_t)size;
+  const struct fault fault = fault_of(WRITE, fd);
+  if (fault.error == 0) return (ssize_t)size;
   if (fault.halves && size > 1 && atomic_fetch_add(&count, 1) % 2 == 0) return (ssize_t)(size / 2);
   errno = fault.error;
   return -1;

@@ -5,7 +5,6 @@ bytes that are changed in the folder of a stopped peer.
 """
 import json
 import os
-import re
 import shutil
 import subprocess
 import threading
@@ -14,6 +13,7 @@ import time
 import pytest
 
 from harness import http, tools
+from harness.disk import TOLD, FaultyDisk, has_ended
 from harness.pins import cid_of
 from harness.wait import wait_until
 
@@ -23,37 +23,6 @@ FAULTS = {"ENOSPC write": "No space left on device", "ENOSPC create": "No space 
           "full": "No space left on device"}
 # What operators find in docs/operations/troubleshooting.md.
 LOST, DAMAGED = "has lost changes that were written and acknowledged", "it is damaged"
-# On a disk that fails, errors are what the log is for; each test looks at the answers and the files.
-TOLD = (r"No space left", r"Input/output error", r"Seen error", r"Cannot clear hard error", r"committing version edit",
-        r"it is damaged")
-
-
-def sanitizers(program):
-    """Libraries that insist on being in front of every other."""
-    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"lib[at]san\S* => (\S+)", linked)
-
-
-class FaultyDisk:
-    """Calls on the files of the peer's database fail as told."""
-
-    def __init__(self, lab, peer, library, fault):
-        self.fault = fault
-        self.control = lab.folder / f"{peer.name}-fault"
-        peer.env.update(LD_PRELOAD=":".join([*sanitizers(peer.program_path()), str(library)]),
-                        DISK_FAULT_CONTROL=str(self.control),
-                        DISK_FAULT_FOLDER=str((peer.config_dir / "store").resolve()))
-
-    def fail(self):
-        new = self.control.with_suffix(".new")
-        new.write_text(self.fault)
-        new.rename(self.control)  # at once: the peer reads it at any moment
-
-    def work(self):
-        self.control.unlink(missing_ok=True)
-
-    def remove(self):
-        self.work()
 
 
 class SmallDisk:
@@ -89,16 +58,8 @@ class SmallDisk:
         subprocess.run(["umount", self.folder], check=True)
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("disk-fault") / "disk_fault.so"
-    source = tools.ROOT / "tests" / "harness" / "disk_fault.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", path, source, "-ldl"], check=True)
-    return path
-
-
 @pytest.fixture
-def world(lab, library):
+def world(lab):
     """Makes (peer, its disk, its Kubo); the disk fails when told."""
     made = []
 
@@ -106,7 +67,7 @@ def world(lab, library):
         kubo = lab.fake_kubo()
         peer = lab.peer(kubo, start=False)
         peer.allow_errors(*TOLD)
-        disk = SmallDisk(peer) if fault == "full" else FaultyDisk(lab, peer, library, fault)
+        disk = SmallDisk(peer) if fault == "full" else FaultyDisk(lab, peer, fault)
         made.append((peer, disk))
         peer.start()
         peer.wait_candidates()
@@ -170,15 +131,6 @@ def ready(peer):
     status = http.request(peer.metrics_port, "GET", "/readyz", timeout=10).status
     told = command(peer, "health", "--ready")
     return status == 200 and told.returncode == 0
-
-
-def has_ended(peer, reason):
-    """A peer may end when its disk fails, if the last thing that it says is why."""
-    if peer.process.alive():
-        return False
-    line = peer.process.log_text().splitlines()[-1]
-    assert peer.process.exit_code > 0 and reason in line and str(peer.config_dir / "store") in line, line
-    return True
 
 
 def assert_told(answers, reason):
@@ -298,6 +250,22 @@ def test_a_peer_goes_on_when_its_disk_works_again(world, fault):
     # What it has in memory now is nothing else than what it has on the disk.
     peer.process.kill()
     peer.start()
+    assert_kept(peer, stream)
+
+
+def test_a_slow_disk_takes_its_time_and_refuses_nothing(world):
+    peer, disk, _ = world("150 slow")
+    with Stream(peer) as stream:
+        stream.grows(stream.acknowledged)
+        disk.fail()
+        begin = time.monotonic()
+        assert pin(peer, "slow").status == 200
+        took = time.monotonic() - begin
+        disk.work()
+        stream.acknowledged[cid_of("slow")] = ("slow", None)
+        stream.grows(stream.acknowledged)
+    assert took > 0.3, took  # a write and its sync
+    assert not stream.refused
     assert_kept(peer, stream)
 
 

@@ -5,12 +5,11 @@ peers hold as many streams, descriptors, connections and threads, and as much me
 Default: about two hours of a day. --long: 24.
 """
 import os
-import re
 import time
 
 import pytest
 
-from harness import http
+from harness.holdings import holdings, least, remembered
 from harness.pins import cid_of
 from harness.proxy import Proxy
 from harness.wait import wait_until
@@ -31,44 +30,14 @@ SETTINGS = {
     "observations/metrics": {"enable_stats": True},
 }
 CIDS = 200
-SEEN_LIMIT, SEEN_BYTES = 200_000, 220  # agent/p2p/gossip_router.h
 MIB = 1 << 20
-
-
-def descriptors(pid, database):
-    """Open descriptors, without the files of the database: it has more of them as it grows."""
-    count = 0
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            count += not os.readlink(f"/proc/{pid}/fd/{fd}").startswith(database)
-        except FileNotFoundError:  # closed meanwhile
-            pass
-    return count
-
-
-def holdings(peer):
-    """What a peer holds at this moment. Memory is without what the database has for its cache and writes, up to a budget."""
-    text = http.request(peer.metrics_port, "GET", "/metrics").body.decode()
-
-    def sample(name):
-        return sum(float(v) for v in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M))
-    return {"streams": sample("ipfs_cluster_agent_streams"), "connections": sample("ipfs_cluster_agent_connections"),
-            "descriptors": descriptors(peer.process.pid, str(peer.config_dir)),
-            "threads": len(os.listdir(f"/proc/{peer.process.pid}/task")),
-            "messages": sample("ipfs_cluster_agent_gossip_messages_total"),
-            "memory": peer.process.rss()[1] - sample("ipfs_cluster_agent_store_memory_bytes")}
 
 
 def quiet(peers):
     """The holdings of each, once all are connected and nobody answers a call."""
     for peer in peers:
         wait_until(lambda p=peer: holdings(p)["connections"] >= 2, 60, f"{peer.name} is connected to both others", 0.2)
-    # Calls and metrics come and go: the least of a second is what stays.
-    least = [holdings(peer) for peer in peers]
-    for _ in range(10):
-        time.sleep(0.1)
-        least = [{key: min(value, now[key]) for key, value in known.items()} for known, now in zip(least, map(holdings, peers))]
-    return least
+    return least(peers)
 
 
 def hour(number, peers, gates):
@@ -127,8 +96,7 @@ def test_a_day_leaves_nothing_behind(lab, long_form):
             if os.environ.get("ICA_PRESET", "release") == "release":
                 # The IDs of gossip messages are remembered for half an hour (the reference's), which is all of this run
                 # and not of a real day; no more than so many.
-                remembered = min(SEEN_LIMIT, after["messages"] - before["messages"])
-                assert after["memory"] <= before["memory"] + 8 * MIB + remembered * SEEN_BYTES
+                assert after["memory"] <= before["memory"] + 8 * MIB + remembered(before, after)
     finally:
         for gate in gates:
             gate.close()
