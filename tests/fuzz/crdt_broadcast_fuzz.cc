@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "agent/crdt/delta.h"
+#include "agent/crdt/epoch.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace ica;
@@ -10,7 +11,7 @@ ICA_FUZZ(BytesView input) {
   if (!broadcast.has_value()) {
     return;
   }
-  ICA_ASSERT(heads->size() <= crdt::kMaxAnnouncedHeads);
+  ICA_ASSERT(broadcast->heads.size() <= crdt::kMaxAnnouncedHeads);
   ICA_ASSERT(std::is_sorted(broadcast->heads.begin(), broadcast->heads.end()));
   // Without heads there is nothing that could carry the history.
   const Bytes history = broadcast->heads.empty() ? Bytes() : broadcast->history;
