@@ -41,7 +41,8 @@ def test_readme_has_the_values_as_they_are():
 
 def test_pages_of_the_guide_name_values_and_commands_that_there_are():
     values = yaml.safe_load((helm.CHART / "values.yaml").read_text())
-    known = subprocess.run([tools.our("ipfs-cluster-ctl"), "--help"], capture_output=True, text=True, check=True).stdout
+    # The manual, because --help has the reference's commands only.
+    known = subprocess.run([tools.our("ipfs-cluster-ctl"), "man"], capture_output=True, text=True, check=True).stdout
     for page in [*(tools.ROOT / "docs/operations").glob("*.md"), *(tools.ROOT / "docs/runbooks").glob("*.md")]:
         text = page.read_text()
         named = re.findall(r"--set(?:-string)? ([a-zA-Z.]+)=", text) + re.findall(r"`((?:cluster|ipfs|metrics|bootstrap|backup|drain|identity|velero)\.[a-zA-Z.]+)[:`]", text)
@@ -53,7 +54,7 @@ def test_pages_of_the_guide_name_values_and_commands_that_there_are():
                 assert part in node, (page.name, key)
                 node = node[part]
         for command in re.findall(r"ipfs-cluster-ctl (?:--\S+ )*([a-z]+)", text):
-            assert re.search(rf"^ +{command}\b", known, re.M), (page.name, command)
+            assert re.search(rf"^\.SS \"{command}\b", known, re.M), (page.name, command)
 
 
 def test_pages_of_the_guide_link_to_what_there_is():
