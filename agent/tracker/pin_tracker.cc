@@ -26,6 +26,13 @@ Result<Tally> load_tally(const store::Store& store, std::string_view name) {
   return decode_tally(*value).context("record {}", name);
 }
 
+// Whether the change was only which peers are to hold it.
+bool only_moved(const api::Pin& before, api::Pin after) {
+  after.allocations = before.allocations;
+  after.timestamp = before.timestamp;
+  return api::encode_pin(before) == api::encode_pin(after);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<PinTracker>> PinTracker::open(PinTrackerOptions options,
@@ -151,6 +158,10 @@ std::optional<Row> PinTracker::next_row(const crdt::PinChange& change,
       change.before->max_depth == pin.max_depth) {
     // Queued or running for the same thing already: it keeps its place and its progress.
     return row;
+  }
+  if (!row && held_before && only_moved(*change.before, pin)) {
+    // Kubo holds it. When a peer is lost or drained, those that keep their copies have no work.
+    return std::nullopt;
   }
   const uint32_t attempts = row && row->to_pin() ? row->attempts : 0;
   return new_row(TrackerStatus::PinQueued,

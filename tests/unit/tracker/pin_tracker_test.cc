@@ -276,6 +276,38 @@ TEST_CASE("what is allocated elsewhere is remote, and Kubo lets go of what was h
   CHECK(bench.kubo->call_count() == 2);
 }
 
+TEST_CASE("where the other copies go is nothing for the Kubo that keeps its own") {
+  Bench bench;
+  const Cid cid = cid_of(1);
+  api::Pin pin = pin_of(cid, bench.clock.now());
+  pin.options.replication_factor_min = pin.options.replication_factor_max = 2;
+  pin.allocations = {{peer_of('a'), peer_of('b')}, true};
+  bench.put(pin);
+  REQUIRE(bench.until([&] { return bench.is(cid, TrackerStatus::Pinned); }));
+  REQUIRE(bench.kubo->call_count() == 1);
+  pin.allocations.items = {peer_of('c'), peer_of('a')};
+  pin.timestamp = bench.clock.now().plus(std::chrono::hours(1)).truncated_to_seconds();
+  bench.put(pin);
+  bench.settle();
+  CHECK(bench.is(cid, TrackerStatus::Pinned));
+  CHECK(bench.kubo->call_count() == 1);
+  CHECK(bench.tracker->counts().pinned == 1);
+  // Whoever pins it anew, with another name for instance, has Kubo asked again.
+  pin.options.name = "anew";
+  bench.put(pin);
+  CHECK(bench.until([&] { return bench.kubo->call_count() == 2; }));
+  // What has failed here is not settled by a move.
+  CHECK(bench.until([&] { return bench.is(cid, TrackerStatus::Pinned); }));
+  bench.kubo->set_mood(Mood::Fail);
+  pin.options.name = "once more";
+  bench.put(pin);
+  REQUIRE(bench.until([&] { return bench.is(cid, TrackerStatus::PinError); }));
+  pin.allocations.items = {peer_of('a'), peer_of('b')};
+  bench.kubo->set_mood(Mood::Instant);
+  bench.put(pin);
+  CHECK(bench.until([&] { return bench.is(cid, TrackerStatus::Pinned); }));
+}
+
 Task<bool> answer(std::shared_ptr<bool> released, std::shared_ptr<int> asked) {
   ++*asked;
   co_return *released;

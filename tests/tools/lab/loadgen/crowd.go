@@ -16,6 +16,7 @@ type sample struct {
 	took time.Duration
 }
 
+// quantiles gives milliseconds that a part of the calls did not exceed; it sorts them.
 func quantiles(all []time.Duration) map[string]float64 {
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
 	out := map[string]float64{}

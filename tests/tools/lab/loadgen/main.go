@@ -3,6 +3,7 @@
 //	loadgen -addr HOST:PORT pin   -connections N -from K -count M     POST /pins/{cid}, cid number K to K+M-1
 //	loadgen -addr HOST:PORT unpin -connections N -from K -count M     DELETE /pins/{cid}
 //	loadgen -addr HOST:PORT list  -path /pins?filter=error            one streamed listing: lines, first byte, bytes
+//	loadgen -addr HOST:PORT ping  -path /id -pause MS                 one GET after the other until standard input ends
 //	loadgen -addr HOST:PORT churn -connections N -count M -cids C -state FILE -seed S
 //	    (-from K: CIDs of its own) random pins and unpins over C CIDs until M are acknowledged or the peer goes away. FILE holds for each CID
 //	    what was last acknowledged and whether a change is in doubt; it is read at the start and written at the end.
@@ -12,6 +13,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
@@ -23,7 +25,6 @@ import (
 	"math/rand"
 	"net"
 	"os"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,10 +195,38 @@ func write(addr, method, query string, connections, from, count int) {
 	}
 	wg.Wait()
 	seconds := time.Since(begin).Seconds()
-	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
-	at := func(q float64) float64 { return float64(latencies[int(q*float64(count-1))].Microseconds()) / 1000 }
+	took := quantiles(latencies)
 	print(map[string]any{"count": count, "seconds": seconds, "per_second": float64(count) / seconds, "errors": errs.Load(),
-		"first_error": firstError.Load(), "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1)})
+		"first_error": firstError.Load(), "p50_ms": took["p50"], "p99_ms": took["p99"], "max_ms": took["max"]})
+}
+
+// ping asks for one path again and again, pausing in between: is the API responsive meanwhile?
+func ping(addr, path string, pause time.Duration) {
+	ended := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		close(ended)
+	}()
+	c := &client{addr: addr}
+	var took []time.Duration
+	var firstError any
+	for {
+		select {
+		case <-ended:
+			print(map[string]any{"count": len(took), "error": firstError, "took_ms": quantiles(took)})
+			return
+		case <-time.After(pause):
+		}
+		start := time.Now()
+		status, err := c.do("GET", path)
+		took = append(took, time.Since(start))
+		if err != nil || status != 200 {
+			c.conn = nil
+			if firstError == nil {
+				firstError = fmt.Sprint(status, " ", err)
+			}
+		}
+	}
 }
 
 func list(addr, path string) {
@@ -210,18 +239,14 @@ func list(addr, path string) {
 	io.WriteString(c.conn, "GET "+path+" HTTP/1.1\r\nHost: "+addr+"\r\n\r\n")
 	status, length, chunked, _, err := c.head()
 	first := time.Since(begin)
-	lines, bytes := 0, 0
+	lines, size := 0, 0
 	seen := false
 	sink := func(b []byte) {
 		if !seen {
 			first, seen = time.Since(begin), true
 		}
-		bytes += len(b)
-		for _, x := range b {
-			if x == '\n' {
-				lines++
-			}
-		}
+		size += len(b)
+		lines += bytes.Count(b, []byte{'\n'})
 	}
 	var trailers []string
 	if err == nil && chunked {
@@ -230,7 +255,7 @@ func list(addr, path string) {
 		_, err = io.CopyN(io.Discard, c.r, int64(length))
 	}
 	seconds := time.Since(begin).Seconds()
-	result := map[string]any{"status": status, "lines": lines, "bytes": bytes, "first_byte_ms": float64(first.Microseconds()) / 1000,
+	result := map[string]any{"status": status, "lines": lines, "bytes": size, "first_byte_ms": float64(first.Microseconds()) / 1000,
 		"seconds": seconds, "lines_per_second": float64(lines) / seconds, "trailers": trailers}
 	if err != nil {
 		result["error"] = err.Error()
@@ -344,6 +369,8 @@ func main() {
 		write(*addr, "DELETE", *query, *connections, *from, *count)
 	case "list":
 		list(*addr, *path)
+	case "ping":
+		ping(*addr, *path, time.Duration(*pause)*time.Millisecond)
 	case "churn":
 		churn(*addr, *connections, *from, *count, *cids, *state, *seed)
 	case "mixed":
