@@ -167,9 +167,12 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
 
   Task<Result<std::vector<api::GlobalPinInfo>>> next() override {
     std::vector<api::GlobalPinInfo> out;
+    out.reserve(kBatch);
     while (out.size() < kBatch) {
-      const Status filled = co_await fill();
-      CO_TRY_VOID(filled);
+      if (std::any_of(lanes_.begin(), lanes_.end(), wants_batch)) {
+        const Status filled = co_await fill();
+        CO_TRY_VOID(filled);
+      }
       const Cid* least = nullptr;
       for (const auto& lane : lanes_) {
         if (!lane->empty() && (least == nullptr || lane->front().cid < *least)) {
@@ -198,6 +201,10 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
     api::PinInfo& front() { return batch[position]; }
   };
 
+  static bool wants_batch(const std::unique_ptr<Lane>& lane) {
+    return lane->empty() && lane->items;
+  }
+
   static Task<bool> refill(Lane& lane) {
     auto batch = co_await lane.items->next();
     lane.position = 0;
@@ -223,7 +230,7 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
   Task<Status> fill() {
     std::vector<Task<bool>> tasks;
     for (const auto& lane : lanes_) {
-      if (lane->empty() && lane->items) {
+      if (wants_batch(lane)) {
         tasks.push_back(refill(*lane));
       }
     }

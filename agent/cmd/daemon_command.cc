@@ -41,10 +41,12 @@ constexpr std::string_view kDescription = R"(
    peers again; called as ipfs-cluster-service it ends the peer, as it does there.
 )";
 
-// The memory that threads keep for themselves is most of an idle peer: few pools, given back soon.
+// The memory that threads keep for themselves is most of an idle peer: few pools. A pool keeps what
+// one page of a listing needs, or each page would have the kernel clear it anew; after a burst
+// release_pages() gives that back, too.
 void tune_memory() {
   mallopt(M_ARENA_MAX, 2);
-  mallopt(M_TRIM_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 2 << 20);
   mallopt(M_TOP_PAD, 64 << 10);
 }
 

@@ -119,6 +119,9 @@ Result<std::vector<TrackedPin>> StatusWalk::next_from_pinset(size_t limit) {
     after_ = pins.back().cid;
     visited_ += pins.size();
     read_rows(pins);
+    if (filter_ == 0) {
+      result.reserve(pins.size());
+    }
     for (api::Pin& pin : pins) {
       const Cid cid = pin.cid;
       TRY(const auto row, row_beside(cid));

@@ -11,6 +11,7 @@ import pytest
 from harness import http
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.long_timeout(3600)
 BOUNDARY = "ica-test-boundary"
 MIB = 1 << 20
 

@@ -15,6 +15,7 @@ from harness import http, tools
 from harness.pins import cid_of
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.long_timeout(3600)
 COPIES = 3
 SETTINGS = {
     "cluster": {"replication_factor_min": COPIES, "replication_factor_max": COPIES, "monitor_ping_interval": "2s",

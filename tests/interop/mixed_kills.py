@@ -8,9 +8,13 @@ Default: 8 deaths. --long: 200.
 import random
 import time
 
+import pytest
+
 from harness.churn import CIDS, churn, lost, settle_doubt
 from harness.pins import cid_of
 from harness.wait import WaitError, wait_until
+
+pytestmark = pytest.mark.long_timeout(7200)
 
 
 def test_random_deaths_in_a_writing_mixed_cluster(lab, long_form):
@@ -39,6 +43,8 @@ def test_random_deaths_in_a_writing_mixed_cluster(lab, long_form):
             settle_doubt(pinset, states[victim])
         else:
             settle_doubt(peer.pinset(), states[victim])
+        if number % 10 == 9:
+            print(f"{number + 1} deaths", flush=True)
 
     def differences(kind):
         """{name: number of pins that differ from those of the first of ours}"""
