@@ -99,6 +99,10 @@ int no_topic(std::string_view topic, Console& console) {
   return kExitNoTopic;
 }
 
+Reader reader(const Console& console) {
+  return console.out_is_terminal() ? Reader::Person : Reader::Program;
+}
+
 bool is_help(std::string_view word) {
   return word == "help" || word == "h";
 }
@@ -109,11 +113,12 @@ int run_command(const std::string& path, const CommandSpec& command,
   ParsedFlags parsed = ParsedFlags::parse(flags, args, true);
   const std::string& wrong = parsed.error.empty() ? parsed.two_forms_error : parsed.error;
   if (!wrong.empty()) {
-    console.out(fmt::format("Incorrect Usage: {}\n\n", wrong) + command_help(path, command));
+    console.out(fmt::format("Incorrect Usage: {}\n\n", wrong) +
+                command_help(path, command, reader(console)));
     return kExitFailed;
   }
   if (parsed.values.on("help")) {
-    console.out(command_help(path, command));
+    console.out(command_help(path, command, reader(console)));
     return kExitOk;
   }
   const Invocation line{.flags = std::move(parsed.values), .args = std::move(parsed.args)};
@@ -125,25 +130,26 @@ int run_group(const std::string& path, const CommandSpec& group,
   const auto flags = with_help({});
   const ParsedFlags parsed = ParsedFlags::parse(flags, args, false);
   if (!parsed.two_forms_error.empty()) {
-    console.out(parsed.two_forms_error + "\n\n" + group_help(path, group));
+    console.out(parsed.two_forms_error + "\n\n" + group_help(path, group, reader(console)));
     return kExitFailed;
   }
   if (!parsed.error.empty()) {
-    console.out(fmt::format("Incorrect Usage. {}\n\n", parsed.error) + group_help(path, group));
+    console.out(fmt::format("Incorrect Usage. {}\n\n", parsed.error) +
+                group_help(path, group, reader(console)));
     return kExitFailed;
   }
   if (parsed.args.empty() && group.handler != nullptr && !parsed.values.on("help")) {
     return execute(group, Invocation(), settings, console);
   }
   if (parsed.values.on("help") || parsed.args.empty()) {
-    console.out(group_help(path, group));
+    console.out(group_help(path, group, reader(console)));
     return kExitOk;
   }
   std::string_view name = parsed.args.front();
   const bool help = is_help(name);
   if (help) {
     if (parsed.args.size() == 1) {
-      console.out(group_program_help(path, group));
+      console.out(group_program_help(path, group, reader(console)));
       return kExitOk;
     }
     name = parsed.args[1];
@@ -154,7 +160,7 @@ int run_group(const std::string& path, const CommandSpec& group,
   }
   const std::string full = fmt::format("{} {}", path, name);
   if (help) {
-    console.out(command_help(full, *command));
+    console.out(command_help(full, *command, reader(console)));
     return kExitOk;
   }
   return run_command(full, *command, {parsed.args.begin() + 1, parsed.args.end()}, settings,
@@ -164,7 +170,7 @@ int run_group(const std::string& path, const CommandSpec& group,
 // `help [command]`, and a word that is no command.
 int show_help(std::string_view topic, Console& console) {
   if (topic.empty()) {
-    console.out(program_help());
+    console.out(program_help(reader(console)));
     return kExitOk;
   }
   static const CommandSpec kHelp{.name = "help",
@@ -175,7 +181,7 @@ int show_help(std::string_view topic, Console& console) {
   if (command == nullptr) {
     return no_topic(topic, console);
   }
-  console.out(command_help(fmt::format("{} {}", kProgram, topic), *command));
+  console.out(command_help(fmt::format("{} {}", kProgram, topic), *command, reader(console)));
   return kExitOk;
 }
 
@@ -186,15 +192,16 @@ int run(const std::vector<std::string>& args, Console& console) {
   flags.push_back(version_flag());
   const ParsedFlags parsed = ParsedFlags::parse(flags, args, false);
   if (!parsed.two_forms_error.empty()) {
-    console.out(parsed.two_forms_error + "\n" + program_help());
+    console.out(parsed.two_forms_error + "\n" + program_help(reader(console)));
     return kExitFailed;
   }
   if (!parsed.error.empty()) {
-    console.out(fmt::format("Incorrect Usage. {}\n\n", parsed.error) + program_help());
+    console.out(fmt::format("Incorrect Usage. {}\n\n", parsed.error) +
+                program_help(reader(console)));
     return kExitFailed;
   }
   if (parsed.values.on("help")) {
-    console.out(program_help());
+    console.out(program_help(reader(console)));
     return kExitOk;
   }
   if (parsed.values.on("version")) {

@@ -43,7 +43,7 @@ struct CommandSpec {
   std::span<const CommandSpec> subcommands = {};
   Handler handler = nullptr;  // none for a group of subcommands
   bool hidden = false;        // not in help, as the reference's `commands`
-  bool extra = false;         // ours: neither in help nor in `commands`
+  bool extra = false;         // ours: not in `commands`, and in help for people only
   bool offline = false;       // needs no API; runs before the hosts are looked at
 };
 

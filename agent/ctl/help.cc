@@ -27,6 +27,32 @@ std::string command_lines(std::span<const CommandSpec> commands, bool with_help)
   return out;
 }
 
+void add_extra_lines(std::span<const CommandSpec> commands, std::string_view path,
+                     bool inside_extra, std::string& out) {
+  for (const CommandSpec& command : commands) {
+    const std::string full = fmt::format("{}{}", path, command.name);
+    const bool extra = inside_extra || command.extra;
+    if (command.hidden) {
+      continue;
+    }
+    if (extra && command.handler != nullptr) {
+      out += fmt::format("\n   {}\t{}", full, command.usage);
+    }
+    add_extra_lines(command.subcommands, full + " ", extra, out);
+  }
+}
+
+// The commands that the reference does not have, under a heading of their own.
+std::string extra_commands(std::span<const CommandSpec> commands, Reader reader) {
+  std::string lines;
+  if (reader == Reader::Person) {
+    add_extra_lines(commands, "", false, lines);
+  }
+  return lines.empty() ? lines
+                       : fmt::format("\n\nMORE COMMANDS, not in IPFS Cluster {}:{}",
+                                     api::kReferenceVersion, lines);
+}
+
 // The page of a program: `ipfs-cluster-ctl help`, and `ipfs-cluster-ctl pin help`.
 std::string program_page(std::string_view path, std::string_view usage,
                          std::string_view description, std::string_view commands,
@@ -104,21 +130,22 @@ std::string flag_line(const FlagSpec& flag) {
   return out;
 }
 
-std::string program_help() {
+std::string program_help(Reader reader) {
   std::vector<std::string> flags;
   for (const FlagSpec& flag : global_flags()) {
     flags.push_back(flag_line(flag));
   }
   flags.push_back(flag_line(help_flag()));
   flags.push_back(flag_line(version_flag()));
-  return program_page(kProgram, "CLI for IPFS Cluster", program_description(),
-                      command_lines(command_table(), true), flags);
+  return program_page(
+      kProgram, "CLI for IPFS Cluster", program_description(),
+      command_lines(command_table(), true) + extra_commands(command_table(), reader), flags);
 }
 
-std::string command_help(std::string_view path, const CommandSpec& command) {
+std::string command_help(std::string_view path, const CommandSpec& command, Reader reader) {
   std::string flags;
   for (const FlagSpec& flag : command.flags) {
-    if (!flag.extra) {
+    if (!flag.extra || reader == Reader::Person) {
       flags += flag_line(flag) + "\n   ";
     }
   }
@@ -134,19 +161,22 @@ std::string command_help(std::string_view path, const CommandSpec& command) {
   return align_columns(out + "\n");
 }
 
-std::string group_help(std::string_view path, const CommandSpec& group) {
-  return align_columns(
-      fmt::format("NAME:\n   {} - {}\n\n"
-                  "USAGE:\n   {} command [command options] [arguments...]\n\n"
-                  "COMMANDS:{}\n\n"
-                  "OPTIONS:\n   {}\n   \n",
-                  path, group.description, path, command_lines(group.subcommands, false),
-                  flag_line(help_flag())));
+std::string group_help(std::string_view path, const CommandSpec& group, Reader reader) {
+  return align_columns(fmt::format(
+      "NAME:\n   {} - {}\n\n"
+      "USAGE:\n   {} command [command options] [arguments...]\n\n"
+      "COMMANDS:{}\n\n"
+      "OPTIONS:\n   {}\n   \n",
+      path, group.description, path,
+      command_lines(group.subcommands, false) + extra_commands(group.subcommands, reader),
+      flag_line(help_flag())));
 }
 
-std::string group_program_help(std::string_view path, const CommandSpec& group) {
-  return program_page(path, group.usage, group.description, command_lines(group.subcommands, false),
-                      {flag_line(help_flag())});
+std::string group_program_help(std::string_view path, const CommandSpec& group, Reader reader) {
+  return program_page(
+      path, group.usage, group.description,
+      command_lines(group.subcommands, false) + extra_commands(group.subcommands, reader),
+      {flag_line(help_flag())});
 }
 
 Task<int> run_commands(Session& session, const Invocation&) {

@@ -52,6 +52,13 @@ def complete(script, *words):
     return set(done.stdout.split())
 
 
+def test_help_tells_people_of_more_than_programs():
+    code, shown = on_terminal("--help")
+    assert code == 0 and "MORE COMMANDS" in shown and "state compact" in shown and "rebalance" in shown
+    assert "MORE COMMANDS" not in ctl("--help").stdout
+    assert "--watch" in on_terminal("status", "--help")[1] and "--watch" not in ctl("status", "--help").stdout
+
+
 def test_completion_in_bash():
     done = ctl("completion", "bash")
     assert done.returncode == 0

@@ -20,18 +20,29 @@ TEST_CASE("lines of flags") {
   CHECK(flag_line({"wait, w", FlagKind::Bool, "Wait"}) == "--wait, -w\tWait");
 }
 
-TEST_CASE("what is ours stays out of the help") {
+TEST_CASE("what is ours is in the help for people, and not in that for programs") {
   const CommandSpec* pin = find_command(command_table(), "pin");
   REQUIRE(pin != nullptr);
   CHECK(find_command(pin->subcommands, "recover") != nullptr);
-  CHECK(group_help("ipfs-cluster-ctl pin", *pin).find("recover") == std::string::npos);
+  const auto pin_help = [&](Reader reader) {
+    return group_help("ipfs-cluster-ctl pin", *pin, reader);
+  };
+  CHECK(pin_help(Reader::Program).find("recover") == std::string::npos);
+  CHECK(pin_help(Reader::Person).find("recover") != std::string::npos);
   const CommandSpec* state = find_command(command_table(), "state");
   REQUIRE(state != nullptr);
   CHECK(find_command(state->subcommands, "compact") != nullptr);
-  CHECK(program_help().find(" state ") == std::string::npos);
+  CHECK(program_help(Reader::Program).find("state compact") == std::string::npos);
+  const std::string all = program_help(Reader::Person);
+  CHECK(all.find("\n   state compact ") != std::string::npos);
+  CHECK(all.find("\n   peers drain ") != std::string::npos);
   const CommandSpec* add = find_command(command_table(), "add");
   REQUIRE(add != nullptr);
-  CHECK(command_help("ipfs-cluster-ctl add", *add).find("no-progress") == std::string::npos);
+  const auto add_help = [&](Reader reader) {
+    return command_help("ipfs-cluster-ctl add", *add, reader);
+  };
+  CHECK(add_help(Reader::Program).find("no-progress") == std::string::npos);
+  CHECK(add_help(Reader::Person).find("no-progress") != std::string::npos);
 }
 
 TEST_CASE("no flag name is used twice in a command") {
