@@ -5,6 +5,7 @@ Default: 256 MiB, directories of 3,000 files, 30 random cases. --long: 10 GiB, 1
 import random
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -30,19 +31,24 @@ def part(name, kind="application/octet-stream"):
 
 
 def send(peer, pieces, query="", on_piece=None, answer=True):
-    """Streams an upload; gives the answer, or hangs up after the last piece."""
+    """Streams an upload; gives the answer, which is read meanwhile, or hangs up after the last piece."""
     with socket.create_connection(("127.0.0.1", peer.rest_port), timeout=600) as s:
         s.sendall((f"POST /add?{query} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
                    "Transfer-Encoding: chunked\r\n\r\n").encode())
-        for piece in pieces:
-            s.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-            if on_piece:
-                on_piece()
+
+        def upload():
+            for piece in pieces:
+                s.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+                if on_piece:
+                    on_piece()
         if not answer:
+            upload()
             return None
-        s.sendall(b"0\r\n\r\n")
-        with s.makefile("rb") as file:
-            return http.read_answer(file, "POST")
+        with ThreadPoolExecutor(1) as pool, s.makefile("rb") as file:
+            uploading = pool.submit(lambda: (upload(), s.sendall(b"0\r\n\r\n")))
+            reply = http.read_answer(file, "POST")
+            uploading.result()
+            return reply
 
 
 def content(seed, mib):
