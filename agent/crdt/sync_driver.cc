@@ -329,8 +329,8 @@ void SyncDriver::on_peer_subscribed(PeerId) {
   });
 }
 
-void SyncDriver::on_local_nodes(const std::vector<Bytes>&) {
-  impl_->synchronizer.on_local(impl_->clock.steady());
+void SyncDriver::on_local_nodes(const std::vector<Bytes>& digests) {
+  impl_->synchronizer.on_local(digests, impl_->clock.steady());
   impl_->pump();
 }
 

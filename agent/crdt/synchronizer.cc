@@ -195,6 +195,13 @@ std::optional<Synchronizer::HistoryAction> Synchronizer::history(SteadyTime now)
   return action;
 }
 
+void Synchronizer::on_local(const std::vector<Bytes>& digests, SteadyTime now) {
+  for (const auto& digest : digests) {
+    fetcher_.settled(digest);
+  }
+  announcer_.changed(now);
+}
+
 void Synchronizer::on_new_history(SteadyTime now) {
   fetcher_.settle_all();
   arrived_.clear();

@@ -63,8 +63,9 @@ class Synchronizer {
            arrived_.size() >= options_.fetcher.window / 2;
   }
 
-  // New local nodes are on disk.
-  void on_local(SteadyTime now) { announcer_.changed(now); }
+  // New local nodes are on disk. Somebody else may have made one of them, too: the same change of
+  // the same heads is the same node, and nobody need send it any more.
+  void on_local(const std::vector<Bytes>& digests, SteadyTime now);
   // The replica has another history: nothing of the old one is wanted any more.
   void on_new_history(SteadyTime now);
   // A peer subscribed to the topic of the heads.

@@ -198,7 +198,7 @@ std::optional<std::vector<Bytes>> World::write(size_t peer, const std::vector<cr
     return std::nullopt;
   }
   if (!made->empty()) {
-    nodes_[peer]->sync->on_local(local(*nodes_[peer]));
+    nodes_[peer]->sync->on_local(*made, local(*nodes_[peer]));
   }
   return *std::move(made);
 }

@@ -151,7 +151,7 @@ class Simulation {
     const auto made = node(i).peer.replica->write(ops);
     REQUIRE(made.has_value());
     if (!made->empty()) {
-      node(i).sync->on_local(now_);
+      node(i).sync->on_local(*made, now_);
     }
   }
   void inject(size_t to, Bytes message) {
@@ -332,6 +332,26 @@ TEST_CASE("a head that nobody serves blocks nobody and is given up in the end") 
   CHECK(s.run(1s, [&] { return s.node(1).peer.replica->info().pins == 1; }));
   CHECK(s.node(1).peer.replica->info().work == 1);
   CHECK(s.run(15min, [&] { return s.equal(); }));
+}
+
+TEST_CASE("a node that somebody announced and this peer makes as well is asked for no more") {
+  SteadyTime now{};
+  sim::MemoryStore here;
+  sim::MemoryStore there;
+  const auto replica = *Replica::open(here);
+  const std::vector<LocalOp> same = {put_op(test_pin(1))};
+  const auto announced = *(*Replica::open(there))->write(same);
+  Synchronizer sync(*replica, {}, 1, now);
+  REQUIRE(sync.on_announcement(encode_broadcast(announced), {}, now).has_value());
+  REQUIRE(sync.poll(now)->requests.size() == 1);
+  REQUIRE(sync.on_block(announced.front(), std::nullopt, {}, now).has_value());
+  const auto made = *replica->write(same);
+  REQUIRE(made == announced);
+  sync.on_local(made, now);
+  for (int i = 0; i < 100; ++i) {
+    now = std::max(now + std::chrono::milliseconds(1), sync.next());
+    CHECK(sync.poll(now)->requests.empty());
+  }
 }
 
 TEST_CASE("random writers, losses, wrong bytes and crashes: everybody ends up with the same") {
