@@ -16,19 +16,12 @@ int64_t days_from_civil(int year, unsigned month, unsigned day) {
       .count();
 }
 
-void append_padded(std::string& out, int value, int width) {
-  char digits[12];
-  int n = 0;
-  do {
-    digits[n++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value > 0 && n < 12);
-  for (; n < width; ++n) {
-    digits[n] = '0';
+// Writes the lowest `width` digits of `value` before `end` and says where they begin.
+char* put_digits(char* end, int value, int width) {
+  for (; width > 0; --width, value /= 10) {
+    *--end = static_cast<char>('0' + value % 10);
   }
-  while (n > 0) {
-    out.push_back(digits[--n]);
-  }
+  return end;
 }
 
 bool read_digits(std::string_view text, size_t& at, size_t count, int& out) {
@@ -195,6 +188,7 @@ Result<Time> Time::parse(std::string_view text) {
   return t;
 }
 
+// A listing writes two times for each line, so it is put together from behind in one buffer.
 void Time::append_rfc3339(std::string& out) const {
   const int64_t shown = seconds_ + offset_minutes_ * 60;
   int64_t days = shown / 86400;
@@ -203,34 +197,41 @@ void Time::append_rfc3339(std::string& out) const {
     of_day += 86400;
     --days;
   }
-  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  append_padded(out, static_cast<int>(date.year()), 4);
-  out.push_back('-');
-  append_padded(out, static_cast<int>(static_cast<unsigned>(date.month())), 2);
-  out.push_back('-');
-  append_padded(out, static_cast<int>(static_cast<unsigned>(date.day())), 2);
-  out.push_back('T');
-  append_padded(out, static_cast<int>(of_day / 3600), 2);
-  out.push_back(':');
-  append_padded(out, static_cast<int>(of_day / 60 % 60), 2);
-  out.push_back(':');
-  append_padded(out, static_cast<int>(of_day % 60), 2);
-  if (nanoseconds_ > 0) {
-    out.push_back('.');
-    append_padded(out, nanoseconds_, 9);
-    while (out.back() == '0') {
-      out.pop_back();
-    }
-  }
+  char text[48];
+  char* const end = text + sizeof text;
+  char* at = end;
   if (offset_minutes_ == 0) {
-    out.push_back('Z');
-    return;
+    *--at = 'Z';
+  } else {
+    const int minutes = offset_minutes_ < 0 ? -offset_minutes_ : offset_minutes_;
+    at = put_digits(at, minutes % 60, 2);
+    *--at = ':';
+    at = put_digits(at, minutes / 60, 2);
+    *--at = offset_minutes_ < 0 ? '-' : '+';
   }
-  const int minutes = offset_minutes_ < 0 ? -offset_minutes_ : offset_minutes_;
-  out.push_back(offset_minutes_ < 0 ? '-' : '+');
-  append_padded(out, minutes / 60, 2);
-  out.push_back(':');
-  append_padded(out, minutes % 60, 2);
+  if (nanoseconds_ > 0) {
+    int fraction = nanoseconds_;
+    int width = 9;
+    for (; fraction % 10 == 0; fraction /= 10) {
+      --width;
+    }
+    at = put_digits(at, fraction, width);
+    *--at = '.';
+  }
+  at = put_digits(at, static_cast<int>(of_day % 60), 2);
+  *--at = ':';
+  at = put_digits(at, static_cast<int>(of_day / 60 % 60), 2);
+  *--at = ':';
+  at = put_digits(at, static_cast<int>(of_day / 3600), 2);
+  *--at = 'T';
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
+  at = put_digits(at, static_cast<int>(static_cast<unsigned>(date.day())), 2);
+  *--at = '-';
+  at = put_digits(at, static_cast<int>(static_cast<unsigned>(date.month())), 2);
+  *--at = '-';
+  const int year = static_cast<int>(date.year());
+  at = put_digits(at, year, year > 9999 ? 5 : 4);
+  out.append(at, static_cast<size_t>(end - at));
 }
 
 std::string Time::rfc3339() const {
@@ -246,11 +247,26 @@ Time Time::utc() const {
 }
 
 Time Time::local() const {
+  // Times that are shown one after the other are close to each other, and no zone has changed its
+  // offset within a quarter of an hour since 1970.
+  struct Known {
+    int64_t quarter = -1;
+    int16_t offset_minutes = 0;
+  };
+  thread_local Known known;
+  const int64_t quarter = seconds_ / 900;
   Time t = *this;
+  if (seconds_ >= 0 && quarter == known.quarter) {
+    t.offset_minutes_ = known.offset_minutes;
+    return t;
+  }
   const time_t seconds = static_cast<time_t>(seconds_);
   tm parts{};
   if (localtime_r(&seconds, &parts) != nullptr) {
     t.offset_minutes_ = static_cast<int16_t>(parts.tm_gmtoff / 60);
+    if (seconds_ >= 0) {
+      known = {quarter, t.offset_minutes_};
+    }
   }
   return t;
 }
