@@ -52,7 +52,7 @@ AIMS = [
     ("cluster", "20,000 more pins: on all 3 peers after, s", "at most", 5),
     ("cluster", "100,000 more pins: on all 3 peers after, s", "at most", 20),
     ("cluster", "RSS at 122,000, MB", "at most", 80),
-    ("cluster", "folders at 122,000, MB", "at most", 60),
+    ("cluster", "folders at 122,000, MB", "at most", 73),  # 60 at 100,000
     ("cluster", "an empty fourth peer has 122,000 pins after, s", "at most", 10),
     ("cluster_status", "best, lines/s", "times", 10),
     ("cluster_status", "listing 2: first byte, ms", "at most", 50),

@@ -52,7 +52,9 @@ def test_random_deaths_in_a_writing_mixed_cluster(lab, long_form):
         found = {peer.name: peer.pinset() for peer in peers if peer.flavour == kind}
         return {name: count for name, pinset in found.items()
                 if (count := sum(pinset.get(c) != right.get(c) for c in pinset.keys() | right.keys()))}
-    wait_until(lambda: not differences("ours"), 60, "ours have the same pinset", 0.5)
+    quiet = time.monotonic()
+    wait_until(lambda: not differences("ours"), 60, "ours have the same pinset", 0.1)
+    print(f"ours have the same pinset {time.monotonic() - quiet:.1f} s after the last change")
     try:
         wait_until(lambda: not differences("go"), 60, "the Go peers have the same pinset", 0.5)
     except WaitError:
