@@ -213,7 +213,7 @@ struct Agent {
   std::string log_format = "text";      // or "json"
   std::string log_level = "info";       // as IPFS_CLUSTER_LOG_LEVEL, which goes before it
   Duration repin_grace = std::chrono::minutes(5);
-  int repin_rate = 2500;  // pins a second; 0: no limit
+  int repin_rate = 1200;  // pins a second; 0: no limit
   int move_rate = 100;    // as well, of drain and rebalance
   Duration surplus_delay = std::chrono::minutes(1);
   int disk_high_percent = 95;  // 0: no guard

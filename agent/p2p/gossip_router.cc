@@ -5,7 +5,12 @@
 namespace ica::p2p {
 
 GossipRouter::GossipRouter(PeerId self, GossipParams params, GossipSink& sink, uint64_t seed)
-    : self_(std::move(self)), params_(params), sink_(sink), random_(seed), windows_(1) {}
+    : self_(std::move(self)),
+      params_(params),
+      sink_(sink),
+      random_(seed),
+      seen_(params.seen_ttl, params.max_seen, random_()),
+      windows_(1) {}
 
 void GossipRouter::join(const std::string& topic) {
   topics_.try_emplace(topic);
@@ -36,20 +41,6 @@ void GossipRouter::remove_peer(const PeerId& peer) {
 bool GossipRouter::may_graft(const Topic& topic, const PeerId& peer, SteadyTime now) const {
   const auto it = topic.backoff.find(peer);
   return it == topic.backoff.end() || it->second <= now;
-}
-
-bool GossipRouter::remember(const Bytes& id, SteadyTime now) {
-  while (!seen_order_.empty() && (seen_order_.front().first + params_.seen_ttl <= now ||
-                                  seen_order_.size() >= params_.max_seen)) {
-    seen_.erase(seen_.find(*seen_order_.front().second));
-    seen_order_.pop_front();
-  }
-  const auto [kept, fresh] = seen_.insert(id);
-  if (!fresh) {
-    return false;
-  }
-  seen_order_.emplace_back(now, &*kept);
-  return true;
 }
 
 void GossipRouter::cache(const Bytes& id, const GossipMessage& message) {
@@ -90,7 +81,7 @@ void GossipRouter::forward(const GossipMessage& message, const PeerId& except, b
 
 void GossipRouter::publish(const GossipMessage& message, SteadyTime now) {
   const auto id = message_id(message);
-  if (!id || !remember(*id, now)) {
+  if (!id || !seen_.insert(*id, now)) {
     return;
   }
   ++stats_.published;
@@ -124,7 +115,7 @@ void GossipRouter::on_message(const PeerId& from, const GossipMessage& message, 
     ++stats_.rejected;
     return;
   }
-  remember(*id, now);
+  seen_.insert(*id, now);
   if (verdict == Verdict::Ignore) {
     return;
   }

@@ -8,10 +8,10 @@
 #include <set>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "agent/p2p/gossip_rpc.h"
+#include "agent/p2p/seen_messages.h"
 #include "common/base/clock.h"
 
 namespace ica::p2p {
@@ -101,7 +101,6 @@ class GossipRouter {
     std::map<PeerId, SteadyTime> backoff;
   };
 
-  bool remember(const Bytes& id, SteadyTime now);
   void cache(const Bytes& id, const GossipMessage& message);
   void on_message(const PeerId& from, const GossipMessage& message, SteadyTime now);
   void forward(const GossipMessage& message, const PeerId& except, bool own);
@@ -117,9 +116,7 @@ class GossipRouter {
   std::mt19937_64 random_;
   std::map<PeerId, Peer> peers_;
   std::map<std::string, Topic> topics_;
-  // Message IDs in the order of their arrival, for expiry.
-  std::unordered_set<Bytes> seen_;
-  std::deque<std::pair<SteadyTime, const Bytes*>> seen_order_;  // oldest first, into the set
+  SeenMessages seen_;
   std::unordered_map<Bytes, Cached> cache_;
   std::deque<std::vector<Bytes>> windows_;  // newest first
   size_t cache_bytes_ = 0;

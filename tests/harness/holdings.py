@@ -5,7 +5,7 @@ import time
 
 from . import http
 
-SEEN_LIMIT, SEEN_BYTES = 200_000, 220  # IDs of gossip messages that are remembered: agent/p2p/gossip_router.h
+SEEN_LIMIT, SEEN_BYTES = 200_000, 60  # IDs of gossip messages that are remembered: agent/p2p/seen_messages.h
 
 
 def descriptors(pid, database):
