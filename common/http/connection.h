@@ -40,6 +40,7 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
  private:
   friend class Server;
   void tick();
+  void check_some(std::vector<std::shared_ptr<Connection>> due, int64_t now);
   void arm_tick();
 
   std::mutex mutex_;

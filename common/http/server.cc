@@ -1,5 +1,6 @@
 #include "common/http/server.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
 #include <netdb.h>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int kBacklog = 4096;
 constexpr int kAcceptAtOnce = 64;
+constexpr size_t kChecksAtOnce = 64;  // deadlines of connections
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
 // Often enough that a timeout is late by a quarter second or an eighth of itself, seldom enough to
@@ -239,8 +241,21 @@ void ServerState::tick() {
       arm_tick();
     }
   }
-  for (const auto& connection : due) {
-    connection->check_deadline(now);
+  check_some(std::move(due), now);
+}
+
+// A crowd whose time is up at once must not stand before everybody else's requests: after some of
+// it the others have their turn.
+void ServerState::check_some(std::vector<std::shared_ptr<Connection>> due, int64_t now) {
+  const size_t count = std::min(due.size(), kChecksAtOnce);
+  for (size_t i = 0; i < count; ++i) {
+    due.back()->check_deadline(now);
+    due.pop_back();
+  }
+  if (!due.empty()) {
+    asio::post(strand_, [self = shared_from_this(), due = std::move(due), now]() mutable {
+      self->check_some(std::move(due), now);
+    });
   }
 }
 
