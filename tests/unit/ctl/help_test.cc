@@ -32,6 +32,7 @@ TEST_CASE("what is ours is in the help for people, and not in that for programs"
   const CommandSpec* state = find_command(command_table(), "state");
   REQUIRE(state != nullptr);
   CHECK(find_command(state->subcommands, "compact") != nullptr);
+  CHECK(program_help(Reader::Program).find(" state ") == std::string::npos);
   CHECK(program_help(Reader::Program).find("state compact") == std::string::npos);
   const std::string all = program_help(Reader::Person);
   CHECK(all.find("\n   state compact ") != std::string::npos);
