@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <set>
 
@@ -25,18 +26,22 @@ struct Part {
   std::string value;
   int64_t weight = 0;
   int64_t total_weight = 0;  // with everything below
+  uint64_t lot = 0;          // decides between equal weights
   std::deque<PeerId> peers;
   std::vector<Part> parts;
   size_t turn = 0;
 
-  // Heavier parts first; ties by what is below, then by value so that the order is the same
-  // everywhere.
+  // Heavier parts first; ties by what is below, then by lot and value, so that the order is the
+  // same everywhere.
   friend bool operator<(const Part& a, const Part& b) {
     if (a.weight != b.weight) {
       return a.weight > b.weight;
     }
     if (a.total_weight != b.total_weight) {
       return a.total_weight > b.total_weight;
+    }
+    if (a.lot != b.lot) {
+      return a.lot < b.lot;
     }
     return a.value < b.value;
   }
@@ -62,8 +67,17 @@ struct Part {
   }
 };
 
+// Well mixed, so that one seed's order of some names says nothing about another seed's.
+uint64_t draw(uint64_t seed, std::string_view name) {
+  uint64_t x = seed ^ std::hash<std::string_view>{}(name);
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// `seed`: of the lots, 0 for none.
 void divide(Part& node, const MetricsSet& metrics, const std::vector<std::string>& by, size_t level,
-            const std::set<PeerId>& members) {
+            const std::set<PeerId>& members, uint64_t seed) {
   if (level == by.size()) {
     node.peers.assign(members.begin(), members.end());
     return;
@@ -85,6 +99,10 @@ void divide(Part& node, const MetricsSet& metrics, const std::vector<std::string
     if (index == node.parts.size()) {
       node.parts.emplace_back();
       node.parts.back().value = metric.value;
+      if (seed != 0) {
+        node.parts.back().lot =
+            draw(seed, metric.partitionable ? metric.value : metric.peer.bytes());
+      }
       peers_of.emplace_back();
     }
     node.parts[index].weight += weight_of(metric);
@@ -93,7 +111,7 @@ void divide(Part& node, const MetricsSet& metrics, const std::vector<std::string
   for (size_t i = 0; i < node.parts.size(); ++i) {
     Part& part = node.parts[i];
     part.total_weight = part.weight;
-    divide(part, metrics, by, level + 1, peers_of[i]);
+    divide(part, metrics, by, level + 1, peers_of[i], seed);
     for (const Part& below : part.parts) {
       part.total_weight += below.total_weight;
     }
@@ -142,10 +160,12 @@ std::vector<PeerId> complete_peers(const MetricsSet& metrics, const std::vector<
 
 }  // namespace
 
-std::vector<PeerId> order(const MetricsSet& metrics, const std::vector<std::string>& allocate_by) {
+std::vector<PeerId> order(const MetricsSet& metrics, const std::vector<std::string>& allocate_by,
+                          std::string_view spread) {
   const std::vector<PeerId> peers = complete_peers(metrics, allocate_by);
   Part root;
-  divide(root, metrics, allocate_by, 0, std::set<PeerId>(peers.begin(), peers.end()));
+  const uint64_t seed = spread.empty() ? 0 : std::hash<std::string_view>{}(spread);
+  divide(root, metrics, allocate_by, 0, std::set<PeerId>(peers.begin(), peers.end()), seed);
   std::vector<PeerId> out;
   PeerId next;
   while (root.take(next)) {
@@ -203,8 +223,8 @@ Result<std::vector<PeerId>> allocate(const Request& request, const MetricsSet& m
                 "Available candidates: {}. See logs for more info.",
                 needed, wanted, available);
   }
-  std::vector<PeerId> fresh = order(only(metrics, priority), allocate_by);
-  for (PeerId& peer : order(only(metrics, candidates), allocate_by)) {
+  std::vector<PeerId> fresh = order(only(metrics, priority), allocate_by, request.spread);
+  for (PeerId& peer : order(only(metrics, candidates), allocate_by, request.spread)) {
     fresh.push_back(std::move(peer));
   }
   const size_t use = std::min(static_cast<size_t>(wanted), fresh.size());

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/api/peer.h"
@@ -19,8 +20,11 @@ using MetricsSet = std::map<std::string, std::vector<api::Metric>>;
 // Candidates in the order of preference. Peers are partitioned by the first name of `allocate_by`,
 // each part by the second and so on; partitionable metrics with equal values share a part. Parts
 // are tried in turn, heaviest first, so that copies spread over them. Every peer must have every
-// metric.
-std::vector<PeerId> order(const MetricsSet& metrics, const std::vector<std::string>& allocate_by);
+// metric. `spread` decides between parts of equal weight: other bytes, another order of theirs, so
+// that pins which come between two metrics do not all go to the same peers (the reference leaves
+// this to chance). Without it they are in the order of their values.
+std::vector<PeerId> order(const MetricsSet& metrics, const std::vector<std::string>& allocate_by,
+                          std::string_view spread = {});
 
 struct Request {
   int replication_min = 0;
@@ -32,6 +36,7 @@ struct Request {
   // Whether a current peer counts as holding the pin, in place of having all metrics: a peer that
   // takes no new pins still holds the old ones. Empty: the reference's rule.
   std::function<bool(const PeerId&)> holds;
+  std::string_view spread;  // as order() takes it; outlives the call
 };
 
 // The new allocations, empty for "everywhere". Current ones that are still valid are kept, also

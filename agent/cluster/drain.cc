@@ -115,6 +115,13 @@ Task<Result<Step::Kind>> Orchestrator::move_one(api::Pin pin, PeerId leaving,
   co_return step.kind;
 }
 
+bool Orchestrator::on_draining(const api::Pin& pin) const {
+  const auto& peers = pin.allocations.items;
+  return std::any_of(peers.begin(), peers.end(), [this](const PeerId& peer) {
+    return core_.states.mode_of(peer) == PeerMode::Draining;
+  });
+}
+
 Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopToken stop) {
   size_t rank = 0;
   {
@@ -151,7 +158,8 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopTok
     after = pins.back().cid;
     std::vector<Task<Result<Step::Kind>>> tasks;
     for (api::Pin& pin : pins) {
-      if (finish && !crdt::crowded(pin)) {
+      // One that is being drained has its new places, `leaving` perhaps among them, for itself.
+      if (finish && (!crdt::crowded(pin) || on_draining(pin))) {
         continue;
       }
       if (rank_of(view->movers, view->self, pin.cid) > rank) {

@@ -25,6 +25,7 @@ Result<std::vector<PeerId>> place(const api::Pin& pin, const ClusterView& view, 
   request.replication_min = min;
   request.replication_max = max;
   request.current = pin.allocations.items;
+  request.spread = pin.cid.bytes();
   request.holds = [&](const PeerId& peer) {
     return view.is_alive(peer) && !contains(excluded, peer);
   };

@@ -213,11 +213,7 @@ void Orchestrator::update_jobs(const ClusterView& view, const std::vector<PeerId
     if (!back && !needless) {
       return false;
     }
-    entry.second.stop->request_stop();
-    if (back) {
-      log_info("cluster", "peer {} is back; {} of its pins were given new places", entry.first,
-               entry.second.told.moved);
-    }
+    end_job(entry.second, back, view.now);
     return true;
   });
   for (auto& [peer, job] : jobs_) {
@@ -250,6 +246,20 @@ void Orchestrator::update_jobs(const ClusterView& view, const std::vector<PeerId
                  : "");
     jobs_.emplace(peer, std::move(job));
   }
+}
+
+void Orchestrator::end_job(const Job& job, bool back, Time now) {
+  job.stop->request_stop();
+  const LostPeer& told = job.told;
+  log_info("cluster", "peer {} {}; {} of its pins were given new places here", told.peer,
+           back ? "is back" : "is gone and no pin is allocated to it any more", told.moved);
+  if (now < told.due && told.moved == 0) {
+    return;  // a restart is nothing to remember
+  }
+  if (told_.past.size() == RepinStatus::kPast) {
+    told_.past.erase(told_.past.begin());
+  }
+  told_.past.push_back({told.peer, told.since, now, back, told.moved});
 }
 
 Task<Result<bool>> Orchestrator::work(StopToken stop) {

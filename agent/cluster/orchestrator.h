@@ -30,6 +30,15 @@ struct LostPeer {
 };
 std::string_view to_string(LostPeer::State state);  // "waiting", "running", ...
 
+// An absence that lasted longer than the grace and is over.
+struct PastLoss {
+  PeerId peer;
+  Time since;
+  Time ended;
+  bool back = false;  // else no pin was allocated to it any more
+  size_t moved = 0;   // given new places by this peer
+};
+
 struct RepinStatus {
   bool enabled = false;
   bool cut_off = false;  // most peers are out of sight: nothing is moved
@@ -37,6 +46,8 @@ struct RepinStatus {
   size_t alive = 0;
   size_t known = 0;
   std::vector<LostPeer> peers;
+  std::vector<PastLoss> past;  // since the start of this peer, the latest kPast, newest last
+  static constexpr size_t kPast = 32;
 };
 
 // What a pin of lost peers would get.
@@ -155,6 +166,8 @@ class Orchestrator {
 
   Status save_orders();
   void update_jobs(const ClusterView& view, const std::vector<PeerId>& allocated);
+  // A job is over; the mutex is held.
+  void end_job(const Job& job, bool back, Time now);
   Task<Result<bool>> repin_pass(PeerId lost, StopToken stop);
   Result<Page> repin_page(const PeerId& lost, const Cid& after, size_t rank, ClusterView view,
                           const store::SnapshotPtr& snapshot) const;
@@ -166,6 +179,8 @@ class Orchestrator {
   void finish_pass(const LostPeer& told, const ClusterView& view);
   // `finish`: the order was taken back, so only pins that were added elsewhere already.
   Task<Result<bool>> drain_pass(PeerId leaving, bool finish, StopToken stop);
+  // Whether a peer that is being drained is among the pin's.
+  bool on_draining(const api::Pin& pin) const;
   Task<Result<Step::Kind>> move_one(api::Pin pin, PeerId leaving,
                                     std::shared_ptr<const ClusterView> view, StopToken stop);
   Task<Result<bool>> begin_run(StopToken stop);

@@ -2,6 +2,7 @@
 #include "agent/cluster/core.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/crypto/random.h"
 
 namespace ica::cluster {
 namespace {
@@ -317,6 +318,9 @@ Result<std::vector<PeerId>> allocate_now(const Cluster::Core& core, const api::P
   request.replication_min = pin.options.replication_factor_min;
   request.replication_max = pin.options.replication_factor_max;
   request.priority = pin.options.user_allocations.items;
+  // What is being added has no CID yet.
+  const Bytes spread = pin.cid.defined() ? pin.cid.bytes() : random_bytes(8);
+  request.spread = spread;
   if (existing != nullptr) {
     request.current = existing->allocations.items;
   }

@@ -135,7 +135,8 @@ This command ends a cordon or a drain. Pins that were moved stay where they are.
 const std::string_view kRepinStatus = R"(
 This command shows the peers that hold pins and are missing, since when, and
 what the contacted peer has done so far about the pins that they leave below
-their minimum number of copies.
+their minimum number of copies. Absences that are over follow, if they were
+longer than the grace.
 )";
 
 const std::string_view kRepinPlan = R"(

@@ -20,7 +20,7 @@ std::string format_repin(std::string_view document) {
                                 flag_of(json, "cut_off") ? "; paused, most peers are missing" : "");
   const Json& lost = list_of(json, "lost");
   if (lost.empty()) {
-    return out + "No peer with pins is missing.\n";
+    out += "No peer with pins is missing.\n";
   }
   for (const Json& peer : lost) {
     out += fmt::format("{}\n    gone since {}, {} (due {})\n", peer_of(peer),
@@ -28,6 +28,16 @@ std::string format_repin(std::string_view document) {
     out += fmt::format("    {} pins, {} moved here, {} left to other peers, {} without room\n",
                        number_of(peer, "pins"), number_of(peer, "moved"),
                        number_of(peer, "left_to_others"), number_of(peer, "too_few_peers"));
+  }
+  const Json& past = list_of(json, "past");
+  if (!past.empty()) {
+    out += "Earlier, since this peer started:\n";
+  }
+  for (const Json& peer : past) {
+    out +=
+        fmt::format("{}\n    gone since {}, {} {}; {} pins moved here\n", peer_of(peer),
+                    text_of(peer, "since"), flag_of(peer, "back") ? "back at" : "without pins at",
+                    text_of(peer, "ended"), number_of(peer, "moved"));
   }
   return out;
 }

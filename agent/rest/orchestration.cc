@@ -49,6 +49,18 @@ std::string repin_json(const Exchange& exchange, const cluster::RepinStatus& sta
     json.end_object();
   }
   json.end_array();
+  json.key("past").begin_array();
+  for (const auto& past : status.past) {
+    json.begin_object();
+    json.key("peer").string(past.peer.text());
+    json.key("peername").string(peername(exchange, past.peer));
+    json.key("since").string(past.since.utc().rfc3339());
+    json.key("ended").string(past.ended.utc().rfc3339());
+    json.key("back").boolean(past.back);
+    json.key("moved").number(static_cast<uint64_t>(past.moved));
+    json.end_object();
+  }
+  json.end_array();
   json.end_object();
   return out;
 }

@@ -11,7 +11,9 @@ from report import laboratory, print_now, report
 from single import Bench as Single
 
 PINS = 2_000
-IDLE_SECONDS = 10
+# Peers have greeted each other, then whole turns of all that is done every 15 and every 30 s.
+GREETING_SECONDS = 20
+IDLE_SECONDS = 60
 
 
 def pinset(lab, flavour, sizes):
@@ -26,6 +28,7 @@ def pinset(lab, flavour, sizes):
 
 def peers(lab, flavour, count):
     bench = Cluster(lab, flavour, {}, count)
+    time.sleep(GREETING_SECONDS)
     begin = [peer.process.cpu_seconds() for peer in bench.peers]
     time.sleep(IDLE_SECONDS)
     idle = [peer.process.cpu_seconds() - b for peer, b in zip(bench.peers, begin)]

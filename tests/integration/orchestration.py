@@ -86,6 +86,10 @@ def world(lab, long_form):
     return world
 
 
+def past_losses(peer):
+    return [loss["peer"] for loss in peer.call("GET", "/repin").json()["past"]]
+
+
 def test_a_lost_peer_and_its_return(world):
     *rest, lost = world.peers
     world.kill(lost)
@@ -93,6 +97,9 @@ def test_a_lost_peer_and_its_return(world):
     print(f"copies were back after {took:.1f} s")
     told = rest[0].call("GET", "/repin").json()
     assert [p["peer"] for p in told["lost"]] in ([], [lost.id]), told
+    wait_until(lambda: all(past_losses(peer) == [lost.id] for peer in rest), 60, "all remember the loss when its pins have places")
+    assert sum(loss["moved"] for peer in rest for loss in peer.call("GET", "/repin").json()["past"]) > 0
+    assert "Earlier, since this peer started:\n" in ctl(rest[0], "repin", "status")[1]
     world.revive(lost)
     world.wait_copies(world.peers, COPIES, COPIES, 120, floor=COPIES)
     # Quiet: nothing moves any more.

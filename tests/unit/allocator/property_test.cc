@@ -129,6 +129,8 @@ TEST_CASE("any input: no peer twice, factors respected, nobody who is not allowe
     request.excluded = random_peers(random, world.peers, 2);
     const int barred = below(random, 12);
     request.eligible = [barred](const PeerId& p) { return p != peer(barred); };
+    const std::string cid = std::to_string(round / 2);
+    request.spread = round % 2 == 0 ? std::string_view() : cid;
     const auto complete = order(world.metrics, kBy);
     const auto allowed = [&](const PeerId& p) {
       return std::find(complete.begin(), complete.end(), p) != complete.end() &&
@@ -201,6 +203,43 @@ TEST_CASE("balance: copies spread over groups, and pins over peers that are alik
       }
       CHECK(most - least <= 2);
     }
+  }
+}
+
+TEST_CASE("balance: between two metrics, pins spread over peers and groups of equal weight") {
+  constexpr int kPins = 3000;
+  MetricsSet metrics;
+  for (int n = 0; n < 6; ++n) {
+    metrics["tag:group"].push_back(tag("tag:group", n, "g" + std::to_string(n % 3)));
+    metrics["freespace"].push_back(weight("freespace", n, 1'000'000));
+  }
+  std::map<PeerId, int> held;
+  std::map<Peers, int> pairs;
+  Request request;
+  request.replication_min = request.replication_max = 2;
+  for (int pin = 0; pin < kPins; ++pin) {
+    const std::string cid = "cid " + std::to_string(pin);
+    request.spread = cid;
+    const auto chosen = allocate(request, metrics, kBy);
+    REQUIRE(chosen);
+    CHECK(*allocate(request, metrics, kBy) == *chosen);
+    for (const PeerId& p : *chosen) {
+      ++held[p];
+    }
+    ++pairs[*chosen];
+  }
+  REQUIRE(held.size() == 6);
+  for (const auto& [p, count] : held) {
+    CHECK(count > kPins * 2 / 6 * 85 / 100);
+    CHECK(count < kPins * 2 / 6 * 115 / 100);
+  }
+  // Two different groups in either order, each with any of its peers.
+  CHECK(pairs.size() == 24);
+  // Weight comes first.
+  metrics["freespace"][4].weight += 1;
+  for (int pin = 0; pin < 50; ++pin) {
+    const std::string cid = "cid " + std::to_string(pin);
+    CHECK(order(metrics, kBy, cid).front() == peer(4));
   }
 }
 

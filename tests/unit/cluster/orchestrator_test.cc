@@ -102,6 +102,19 @@ TEST_CASE("a lost peer's pins get new places after the grace, and only those bel
   CHECK(b.pinset.writes == 700);
   CHECK(b.orchestrator().repin_status().peers[0].state == LostPeer::State::Settled);
   CHECK(b.orchestrator().repin_status().peers[0].moved == 700);
+  CHECK(b.orchestrator().repin_status().past.empty());
+  // The others unpin the rest: nothing is left to tell of but what was done.
+  for (int i = 700; i < 800; ++i) {
+    b.pinset.pins.erase(cid_number(i));
+  }
+  CHECK(!b.turn(60s));
+  const auto status = b.orchestrator().repin_status();
+  CHECK(status.peers.empty());
+  REQUIRE(status.past.size() == 1);
+  CHECK(status.past[0].peer == peer_id(2));
+  CHECK(status.past[0].moved == 700);
+  CHECK(!status.past[0].back);
+  CHECK(status.past[0].ended > status.past[0].since);
 }
 
 TEST_CASE("only the lost peer's part of the index is read, and not again while nothing changes") {
@@ -136,6 +149,7 @@ TEST_CASE("a peer that is back in time loses nothing") {
   b.ping(2);
   b.turn(1s);
   CHECK(b.orchestrator().repin_status().peers.empty());
+  CHECK(b.orchestrator().repin_status().past.empty());
   b.turn(8s);
   CHECK(b.pinset.writes == 0);
   // Gone again: the grace begins anew.
@@ -323,6 +337,36 @@ TEST_CASE("a drain that is taken back finishes what was begun, and leaves the re
     stayed += b.held_by(i, 2) ? 1 : 0;
   }
   CHECK(stayed == 1200 - begun);
+}
+
+TEST_CASE("a drain that is taken back leaves the next drain's new places alone") {
+  constexpr int kPins = 100;
+  Bench b;
+  for (const int n : {0, 1, 2}) {
+    b.announce(n);
+  }
+  api::PinInfo info;
+  info.info.status = api::TrackerStatus::Pinned;
+  for (int i = 0; i < kPins; ++i) {
+    b.put(i, {1}, 1, 1);
+    info.cid = cid_number(i);
+    for (const int n : {1, 2}) {
+      b.peers.peers_by_id[peer_id(n)].infos[info.cid] = info;
+    }
+  }
+  REQUIRE(b.await(b.orchestrator().order(peer_id(0), PeerMode::Cordoned)));
+  REQUIRE(b.await(b.orchestrator().order(peer_id(2), PeerMode::Draining)));
+  b.turn(1s);
+  REQUIRE(b.await(b.orchestrator().order(peer_id(2), PeerMode::Active)));
+  REQUIRE(b.await(b.orchestrator().order(peer_id(1), PeerMode::Draining)));
+  const size_t before = b.pinset.writes;
+  for (int i = 0; i < 10; ++i) {
+    b.turn(20s);
+  }
+  for (int i = 0; i < kPins; ++i) {
+    CHECK(b.holders(i) == std::vector<PeerId>{peer_id(2)});
+  }
+  CHECK(b.pinset.writes - before == kPins * 2);  // each added once, and taken away once
 }
 
 TEST_CASE("a drain that was ordered elsewhere is taken up; who may not write gives no orders") {
