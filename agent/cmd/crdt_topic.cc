@@ -59,6 +59,10 @@ std::optional<Bytes> CrdtTopic::read(const Cid& cid) const {
   if (!hash || hash->code != multicodec::kSha2_256) {
     return std::nullopt;
   }
+  // In this order: it leaves memory when it is on disk.
+  if (auto fetched = fetched_.get(cid)) {
+    return fetched;
+  }
   auto block = replica_.block(hash->digest);
   if (!block) {
     static LogLimiter limiter;
@@ -67,10 +71,7 @@ std::optional<Bytes> CrdtTopic::read(const Cid& cid) const {
     }
     return std::nullopt;
   }
-  if (block->has_value()) {
-    return *std::move(block);
-  }
-  return fetched_.get(cid);
+  return *std::move(block);
 }
 
 Task<Result<Bytes>> CrdtTopic::fetch_in(CrdtTopic* self, Cid cid, PeerId first, StopToken stop) {
@@ -86,6 +87,12 @@ Task<Result<Bytes>> CrdtTopic::fetch_in(CrdtTopic* self, Cid cid, PeerId first, 
 
 Task<Result<Bytes>> CrdtTopic::fetch(Cid cid, PeerId first, StopToken stop) {
   return fetch_in(this, std::move(cid), std::move(first), std::move(stop));
+}
+
+void CrdtTopic::merged(const std::vector<Bytes>& digests) {
+  for (const Bytes& digest : digests) {
+    fetched_.erase(crdt::block_cid(digest));
+  }
 }
 
 void CrdtTopic::broadcast(Bytes message) {
@@ -118,23 +125,39 @@ void CrdtTopic::on_local_nodes(const std::vector<Bytes>& digests) {
 
 void CrdtTopic::Fetched::put(const Cid& cid, const Bytes& block) {
   const std::lock_guard lock(mutex_);
-  if (!blocks_.emplace(cid, block).second) {
+  const auto [at, fresh] = blocks_.try_emplace(cid, Block{block, next_});
+  if (!fresh) {
     return;
   }
-  order_.push_back(cid);
+  oldest_.emplace(next_++, at);
   bytes_ += block.size();
-  while (bytes_ > kMaxBytes && order_.size() > 1) {
-    const auto oldest = blocks_.find(order_.front());
-    bytes_ -= oldest->second.size();
-    blocks_.erase(oldest);
-    order_.pop_front();
+  while (bytes_ > kMaxBytes && blocks_.size() > 1) {
+    erase(oldest_.begin()->second);
   }
+}
+
+void CrdtTopic::Fetched::erase(Blocks::iterator block) {
+  bytes_ -= block->second.data.size();
+  oldest_.erase(block->second.number);
+  blocks_.erase(block);
+}
+
+void CrdtTopic::Fetched::erase(const Cid& cid) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = blocks_.find(cid); found != blocks_.end()) {
+    erase(found);
+  }
+}
+
+size_t CrdtTopic::Fetched::size() const {
+  const std::lock_guard lock(mutex_);
+  return blocks_.size();
 }
 
 std::optional<Bytes> CrdtTopic::Fetched::get(const Cid& cid) const {
   const std::lock_guard lock(mutex_);
   const auto it = blocks_.find(cid);
-  return it == blocks_.end() ? std::nullopt : std::optional<Bytes>(it->second);
+  return it == blocks_.end() ? std::nullopt : std::optional<Bytes>(it->second.data);
 }
 
 }  // namespace ica::cmd

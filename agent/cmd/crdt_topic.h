@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,27 +31,41 @@ class CrdtTopic final : public crdt::BlockSource, public crdt::Broadcaster, publ
   // A block that we can serve: of the replica, or fetched a moment ago and about to be merged.
   std::optional<Bytes> read(const Cid& cid) const;
 
+  // Blocks that are in memory until they are merged.
+  size_t unmerged() const { return fetched_.size(); }
+
   // Announces the present heads once more if a change of ours is so new that others may not have
   // heard of it; true when it did. For the moment before this peer leaves.
   bool announce_last();
 
   Task<Result<Bytes>> fetch(Cid cid, PeerId first, StopToken stop) override;
+  void merged(const std::vector<Bytes>& digests) override;
   void broadcast(Bytes message) override;
   void on_local_nodes(const std::vector<Bytes>& digests) override;
 
  private:
   // Blocks between their arrival and their merge, so that a peer that asked us meanwhile does not
-  // wait. Thread-safety: any thread.
+  // wait. Those that are never merged leave as the oldest. Thread-safety: any thread.
   class Fetched {
    public:
     void put(const Cid& cid, const Bytes& block);
     std::optional<Bytes> get(const Cid& cid) const;
+    void erase(const Cid& cid);
+    size_t size() const;
 
    private:
+    struct Block {
+      Bytes data;
+      uint64_t number;  // in the order of their arrival
+    };
+    using Blocks = std::map<Cid, Block>;
+    void erase(Blocks::iterator block);
+
     static constexpr size_t kMaxBytes = 4 << 20;
     mutable std::mutex mutex_;
-    std::map<Cid, Bytes> blocks_;
-    std::deque<Cid> order_;
+    Blocks blocks_;
+    std::map<uint64_t, Blocks::iterator> oldest_;
+    uint64_t next_ = 0;
     size_t bytes_ = 0;
   };
   static Task<Result<Bytes>> fetch_in(CrdtTopic* self, Cid cid, PeerId first, StopToken stop);

@@ -180,14 +180,14 @@ void SyncDriver::Impl::merge() {
   if (stopped() || sealed) {
     return;
   }
-  const auto more = synchronizer.merge_some(clock.steady());
-  disk_fails = !more;
-  if (!more) {
+  const auto merged = synchronizer.merge_some(clock.steady());
+  disk_fails = !merged;
+  if (!merged) {
     // What arrived stays and is tried again with the next block or timer.
-    report(more.error(), "merging blocks");
-  } else if (*more) {
-    merging = true;
-    asio::post(state, [self = shared_from_this()] { self->merge(); });
+    report(merged.error(), "merging blocks");
+  } else {
+    source.merged(*merged);
+    merge_soon();
   }
   pump();
 }

@@ -216,9 +216,10 @@ void Synchronizer::on_peer(SteadyTime now) {
   announcer_.changed(now);
 }
 
-Result<bool> Synchronizer::merge_some(SteadyTime now) {
+Result<std::vector<Bytes>> Synchronizer::merge_some(SteadyTime now) {
+  std::vector<Bytes> merged;
   if (arrived_.empty()) {
-    return false;
+    return merged;
   }
   std::vector<Fetched> blocks;
   size_t bytes = 0;
@@ -237,9 +238,10 @@ Result<bool> Synchronizer::merge_some(SteadyTime now) {
     arrived_bytes_ -= arrived_.front().fetched.block.size();
     // Not wanted any more: settled by somebody else, or given up meanwhile.
     fetcher_.settled(arrived_.front().fetched.digest);
+    merged.push_back(std::move(arrived_.front().fetched.digest));
     arrived_.pop_front();
   }
-  return !arrived_.empty();
+  return merged;
 }
 
 // Brings work into memory that is only in the store: after a start, or when the window overflowed.

@@ -71,8 +71,8 @@ class Synchronizer {
   // A peer subscribed to the topic of the heads.
   void on_peer(SteadyTime now);
 
-  // Merges part of what has arrived. True when there is more.
-  Result<bool> merge_some(SteadyTime now);
+  // Merges part of what has arrived: the digests of these blocks.
+  Result<std::vector<Bytes>> merge_some(SteadyTime now);
   bool has_arrived() const { return !arrived_.empty(); }
   // What is to be done outside at `now`.
   Result<Actions> poll(SteadyTime now);

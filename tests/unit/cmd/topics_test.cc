@@ -113,6 +113,9 @@ TEST_CASE("a pinset goes through peers that know only their neighbours") {
   world.wire.connect(world[1].host, world[2].host);
   CHECK(world.until([&] { return world[2].disk.replica->info().pins == 20; }));
   CHECK(world[2].disk.replica->info().digest == world[0].disk.replica->info().digest);
+  // Nothing of what came is kept in memory once it is on disk.
+  CHECK(world[1].topic.unmerged() == 0);
+  CHECK(world[2].topic.unmerged() == 0);
 }
 
 TEST_CASE("announcements of peers that are not trusted change nothing, until they are") {
