@@ -8,6 +8,7 @@
 #include "agent/cluster/moves.h"
 #include "agent/cluster/orchestrator.h"
 #include "agent/cluster/peer_states.h"
+#include "agent/cluster/placements.h"
 #include "common/base/offload.h"
 
 namespace ica::cluster {
@@ -17,6 +18,7 @@ struct Cluster::Core {
   const Parts parts;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   PeerStates states;
+  Placements placements;
   std::unique_ptr<Orchestrator> orchestrator;  // as long as the Cluster
 
   const config::Cluster& cluster() const { return parts.config.cluster; }

@@ -97,6 +97,9 @@ Task<Result<Step::Kind>> Orchestrator::move_one(api::Pin pin, PeerId leaving,
         co_await ask_holders(core_, pin.cid, others_alive(pin, leaving, *view), kAskLimit, stop);
     step = next_step(pin, leaving, answers, *view);
   }
+  if (step.kind == Step::Kind::Add) {
+    core_.placements.placed(pin.allocations.items, step.allocations, view->free_space());
+  }
   if (step.kind == Step::Kind::Add || step.kind == Step::Kind::Remove) {
     api::Pin changed = pin;
     changed.allocations.items = std::move(step.allocations);
@@ -132,12 +135,16 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopTok
     }
     rank = drain.rank;
   }
-  auto view = std::make_shared<ClusterView>(core_.view());
-  // The peer that leaves may be switched off at any moment, so others move its pins if there are
-  // any that can.
-  if (view->movers.size() > 1) {
-    std::erase(view->movers, leaving);
-  }
+  const auto look = [this, &leaving] {
+    auto view = std::make_shared<ClusterView>(core_.view());
+    // The peer that leaves may be switched off at any moment, so others move its pins if there are
+    // any that can.
+    if (view->movers.size() > 1) {
+      std::erase(view->movers, leaving);
+    }
+    return view;
+  };
+  auto view = look();
   if (!view->may_move()) {
     co_return false;
   }
@@ -186,8 +193,9 @@ Task<Result<bool>> Orchestrator::drain_pass(PeerId leaving, bool finish, StopTok
         break;
       }
     }
-    if (finish == (core_.states.mode_of(leaving) == PeerMode::Draining)) {
-      co_return did;  // taken back, or ordered anew
+    view = look();
+    if (finish == (core_.states.mode_of(leaving) == PeerMode::Draining) || !view->may_move()) {
+      co_return did;  // taken back, or ordered anew, or cut off
     }
   }
   const std::lock_guard lock(mutex_);

@@ -40,6 +40,12 @@ Result<std::vector<PeerId>> place(const api::Pin& pin, const ClusterView& view, 
 
 }  // namespace
 
+const std::vector<api::Metric>& ClusterView::free_space() const {
+  static const std::vector<api::Metric> kNone;
+  const auto found = metrics.find(std::string(kFreeSpace));
+  return found == metrics.end() ? kNone : found->second;
+}
+
 bool ClusterView::is_alive(const PeerId& peer) const {
   return std::binary_search(alive.begin(), alive.end(), peer);
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/allocator/allocator.h"
@@ -13,6 +14,9 @@
 
 // Decisions of orchestration: plain functions of a pin and of what this peer sees of the cluster.
 namespace ica::cluster {
+
+// The disk informer's metric.
+inline constexpr std::string_view kFreeSpace = "freespace";
 
 // The cluster as one peer sees it at one moment. Lists are sorted.
 struct ClusterView {
@@ -28,6 +32,8 @@ struct ClusterView {
   std::function<bool(const PeerId&)> eligible;  // empty: everybody
 
   bool is_alive(const PeerId& peer) const;
+  // Empty when places are not chosen by it.
+  const std::vector<api::Metric>& free_space() const;
   // With fewer peers in sight than out of sight it is rather this peer that is cut off.
   bool cut_off() const { return alive.size() * 2 < known; }
   // Whether this peer moves pins at all.

@@ -77,6 +77,9 @@ ClusterView Cluster::Core::view() const {
   for (const std::string& name : out.allocate_by) {
     auto& list = out.metrics[name] = parts.monitor.latest(name);
     std::erase_if(list, [&out](const api::Metric& m) { return !out.is_alive(m.peer); });
+    if (name == kFreeSpace) {
+      placements.discount(list);
+    }
   }
   out.eligible = eligible();
   return out;

@@ -311,7 +311,7 @@ Status set_replication(const config::Cluster& settings, api::Pin& pin) {
 
 namespace {
 
-Result<std::vector<PeerId>> allocate_now(const Cluster::Core& core, const api::Pin& pin,
+Result<std::vector<PeerId>> allocate_now(Cluster::Core& core, const api::Pin& pin,
                                          const api::Pin* existing) {
   const auto& allocate_by = core.parts.config.allocator.allocate_by;
   allocator::Request request;
@@ -337,9 +337,16 @@ Result<std::vector<PeerId>> allocate_now(const Cluster::Core& core, const api::P
       std::erase_if(list, [&members](const api::Metric& metric) {
         return !std::binary_search(members.begin(), members.end(), metric.peer);
       });
+      if (name == kFreeSpace) {
+        core.placements.discount(list);
+      }
     }
   }
-  return allocator::allocate(request, metrics, allocate_by);
+  TRY(auto peers, allocator::allocate(request, metrics, allocate_by));
+  if (const auto space = metrics.find(std::string(kFreeSpace)); space != metrics.end()) {
+    core.placements.placed(request.current, peers, space->second);
+  }
+  return peers;
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ Task<Result<RebalancePlan>> Orchestrator::rebalance_plan(StopToken stop) {
     }
     PeerLoad load;
     load.peer = peer;
-    const auto space = core_.parts.monitor.last_of("freespace", peer);
+    const auto space = core_.parts.monitor.last_of(kFreeSpace, peer);
     load.free = space ? static_cast<uint64_t>(std::max<int64_t>(space->weight, 0)) : 0;
     Result<DrainStatus> count = co_await drain_status(peer);
     if (!count) {

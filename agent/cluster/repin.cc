@@ -10,13 +10,10 @@ constexpr size_t kPage = 512;
 constexpr Duration kFirstPause = std::chrono::seconds(30);
 constexpr Duration kLongestPause = std::chrono::hours(6);
 
-// What a copy costs, roughly, so that many pins placed between two metrics do not all go to the
-// peer that was freest before the first one.
-constexpr int64_t kGuessedBytes = 1 << 20;
-
+// Within one page or plan, as Placements does from one to the next.
 void charge(ClusterView& view, const std::vector<PeerId>& before,
             const std::vector<PeerId>& after) {
-  const auto found = view.metrics.find("freespace");
+  const auto found = view.metrics.find(std::string(kFreeSpace));
   if (found == view.metrics.end()) {
     return;
   }
@@ -25,7 +22,7 @@ void charge(ClusterView& view, const std::vector<PeerId>& before,
       return std::find(peers.begin(), peers.end(), metric.peer) != peers.end();
     };
     if (in(after) && !in(before)) {
-      metric.weight = std::max<int64_t>(metric.weight - kGuessedBytes, 1);
+      metric.weight = std::max<int64_t>(metric.weight - Placements::kGuessedBytes, 1);
     }
   }
 }
@@ -198,6 +195,10 @@ Task<Result<bool>> Orchestrator::repin_pass(PeerId lost, StopToken stop) {
       if (!slept || own_stop->stop_requested()) {
         co_return told.moved > moved_before;
       }
+    }
+    for (const auto& [before, changed] : page.changes) {
+      core_.placements.placed(before.allocations.items, changed.allocations.items,
+                              view.free_space());
     }
     const Result<size_t> written = co_await write(std::move(page.changes));
     if (!written) {

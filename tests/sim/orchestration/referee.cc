@@ -78,7 +78,8 @@ size_t Referee::confirmed(const Cid& cid, const std::vector<PeerId>& peers) {
 }
 
 // The nearest peer acts; the next one only when that one did not for ten seconds. Views differ for
-// moments, so some may meet; a rebalance is carried out where it was asked for.
+// moments, so some may meet, more seldom within one second; a rebalance is carried out where it was
+// asked for.
 void Referee::one_writer(size_t peer, const Cid& cid) {
   if (world_.second() < world_.apart_until() ||
       world_.peer(peer).orchestrator().rebalance_status().running) {
@@ -86,7 +87,7 @@ void Referee::one_writer(size_t peer, const Cid& cid) {
   }
   auto& list = writers_[cid];
   list.emplace_back(world_.second(), peer);
-  while (list.front().first + 4 < world_.second()) {
+  while (list.front().first + 1 < world_.second()) {
     list.pop_front();
   }
   std::set<size_t> distinct;
