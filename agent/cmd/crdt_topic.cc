@@ -89,7 +89,7 @@ Task<Result<Bytes>> CrdtTopic::fetch(Cid cid, PeerId first, StopToken stop) {
   return fetch_in(this, std::move(cid), std::move(first), std::move(stop));
 }
 
-void CrdtTopic::merged(const std::vector<Bytes>& digests) {
+void CrdtTopic::settled(const std::vector<Bytes>& digests) {
   for (const Bytes& digest : digests) {
     fetched_.erase(crdt::block_cid(digest));
   }

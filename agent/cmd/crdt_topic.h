@@ -39,7 +39,7 @@ class CrdtTopic final : public crdt::BlockSource, public crdt::Broadcaster, publ
   bool announce_last();
 
   Task<Result<Bytes>> fetch(Cid cid, PeerId first, StopToken stop) override;
-  void merged(const std::vector<Bytes>& digests) override;
+  void settled(const std::vector<Bytes>& digests) override;
   void broadcast(Bytes message) override;
   void on_local_nodes(const std::vector<Bytes>& digests) override;
 

@@ -18,9 +18,9 @@ class BlockSource {
   // The bytes of a block from any connected peer, `first` (may be empty) before others. It has a
   // deadline of its own. Called on the network executor. Errors: Unavailable, Timeout, Cancelled.
   virtual Task<Result<Bytes>> fetch(Cid cid, PeerId first, StopToken stop) = 0;
-  // Blocks of these digests are on disk now: what was kept of them since fetch() is not needed any
-  // more. Called on the state executor.
-  virtual void merged(const std::vector<Bytes>& digests) = 0;
+  // Blocks of these digests are on disk now, or not wanted any more: what was kept of them since
+  // fetch() may go. Called on the state executor.
+  virtual void settled(const std::vector<Bytes>& digests) = 0;
 };
 
 class Broadcaster {

@@ -138,9 +138,12 @@ void SyncDriver::Impl::on_message(const Bytes& message, const PeerId& from,
 
 void SyncDriver::Impl::on_block(const Bytes& digest, std::optional<Bytes> block,
                                 const PeerId& from) {
-  const auto status = synchronizer.on_block(digest, std::move(block), from, clock.steady());
-  if (!status) {
-    report(status.error(), "taking a block");
+  const bool came = block.has_value();
+  const auto waits = synchronizer.on_block(digest, std::move(block), from, clock.steady());
+  if (!waits) {
+    report(waits.error(), "taking a block");
+  } else if (came && !*waits) {
+    source.settled({digest});
   }
   merge_soon();
   pump();
@@ -186,7 +189,7 @@ void SyncDriver::Impl::merge() {
     // What arrived stays and is tried again with the next block or timer.
     report(merged.error(), "merging blocks");
   } else {
-    source.merged(*merged);
+    source.settled(*merged);
     merge_soon();
   }
   pump();

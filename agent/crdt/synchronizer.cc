@@ -129,19 +129,19 @@ Status Synchronizer::prefetch(BytesView block, const PeerId& from, SteadyTime no
   return {};
 }
 
-Status Synchronizer::on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from,
-                              SteadyTime now) {
+Result<bool> Synchronizer::on_block(const Bytes& digest, std::optional<Bytes> block,
+                                    const PeerId& from, SteadyTime now) {
   if (!block || block_digest(*block) != digest) {
     fetcher_.failed(digest, now);
-    return {};
+    return false;
   }
   if (!fetcher_.knows(digest)) {
-    return {};
+    return false;
   }
   fetcher_.arrived(digest);
   TRY_VOID(prefetch(*block, from, now));
   keep(digest, *std::move(block), from);
-  return {};
+  return true;
 }
 
 void Synchronizer::keep(const Bytes& digest, Bytes block, const PeerId& from) {

@@ -49,9 +49,10 @@ class Synchronizer {
                                                SteadyTime now, Author author = Author::Ours);
   // Somebody has this history. True when it is to be kept and ours is not; a newcomer takes it.
   Result<bool> falls_behind(const Epoch& theirs);
-  // The answer to a request; nothing: nobody served it, or not with the right bytes.
-  Status on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from,
-                  SteadyTime now);
+  // The answer to a request; nothing: nobody served it, or not with the right bytes. True when it
+  // will be merged, false when it is not wanted any more.
+  Result<bool> on_block(const Bytes& digest, std::optional<Bytes> block, const PeerId& from,
+                        SteadyTime now);
   // Without it nobody does.
   void set_streams(Streams streams) { streams_ = std::move(streams); }
   // A node of a streamed history. False when the rest is of no use.
