@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "agent/cluster/contains.h"
+
 namespace ica::cluster {
 namespace {
-
-bool contains(const std::vector<PeerId>& peers, const PeerId& peer) {
-  return std::find(peers.begin(), peers.end(), peer) != peers.end();
-}
 
 std::vector<PeerId> living(const api::Pin& pin, const ClusterView& view) {
   std::vector<PeerId> out;

@@ -2,14 +2,9 @@
 
 #include <algorithm>
 
+#include "agent/cluster/contains.h"
+
 namespace ica::cluster {
-namespace {
-
-bool contains(const std::vector<PeerId>& peers, const PeerId& peer) {
-  return std::find(peers.begin(), peers.end(), peer) != peers.end();
-}
-
-}  // namespace
 
 void Placements::placed(const std::vector<PeerId>& before, const std::vector<PeerId>& after,
                         const std::vector<api::Metric>& freespace) {

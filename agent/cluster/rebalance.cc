@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "agent/cluster/contains.h"
 #include "agent/cluster/core.h"
 #include "agent/cluster/holders.h"
 #include "common/base/async.h"
@@ -21,10 +22,6 @@ constexpr size_t kMaxMoving = 200;
 constexpr size_t kMaxBegun = 100'000;
 constexpr Duration kAskLimit = std::chrono::seconds(5);
 constexpr Duration kPause = std::chrono::seconds(1);
-
-bool contains(const std::vector<PeerId>& peers, const PeerId& peer) {
-  return std::find(peers.begin(), peers.end(), peer) != peers.end();
-}
 
 // Different values of one tag among these peers.
 size_t spread(const std::vector<api::Metric>& tag, const std::vector<PeerId>& peers) {
