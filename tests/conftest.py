@@ -12,6 +12,10 @@ from harness.lab import Lab
 os.environ.setdefault("TSAN_OPTIONS", f"suppressions={pathlib.Path(__file__).with_name('tsan.supp')}")
 
 
+# Files whose tests build on each other's state: with --last-failed they run whole, or the failed one would miss the rest.
+STORIES = ("integration/rest_corpus.py", "integration/ctl_output.py")
+
+
 def pytest_addoption(parser):
     group = parser.getgroup("ipfs-cluster-agent")
     group.addoption("--target", choices=("ours", "go"), default="ours", help="peer that the tests run")
@@ -24,6 +28,10 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "long_timeout(seconds): the limit of a test's long form")
     config.corpus_exceptions = {e["id"]: e for e in corpus.load("exceptions.json")}
+    if config.getoption("lf"):
+        failed = config.pluginmanager.get_plugin("lfplugin").lastfailed
+        stories = {test.split("::")[0] for test in failed} & set(STORIES)
+        failed.update((test, True) for test in config.cache.get("cache/nodeids", []) if test.split("::")[0] in stories)
 
 
 def pytest_collection_modifyitems(config, items):

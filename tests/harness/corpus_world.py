@@ -124,6 +124,7 @@ class World:
             self._wait_listed("pinning", ["missing", "missing2"], {"cluster0"})
         elif what in ("status-filter-pin-error", "status-filter-error"):
             self._wait_listed("pin_error", ["missing"])
+            self._wait_listed("pin_error", ["missing2"], {"cluster0"})
         elif what == "recover-all":
             # "missing in pin_error on peer1, peer2": peer0 tries it again already.
             self._wait_listed("pin_error", ["missing"])

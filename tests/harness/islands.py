@@ -16,14 +16,17 @@ FIRST_NETWORK, NETWORKS = 100, 50
 
 
 def sh(*argv, check=True):
-    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=check)
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, argv))}: {done.stderr.strip()}")
+    return done
 
 
 class Islands:
     """number: below NETWORKS; it chooses the addresses and the names of namespaces and links."""
 
     def __init__(self, number):
-        self.prefix, self.namespaces = f"isl{number}", []
+        self.prefix, self.namespaces, self.links = f"isl{number}", [], []
         self.swarm, self.manage = (f"10.{FIRST_NETWORK + 2 * number + n}" for n in (0, 1))
         prefix = self.prefix
         for bridge in ("a", "b", "m"):
@@ -49,6 +52,7 @@ class Islands:
         """Joins a namespace to a bridge."""
         outer = f"{self.prefix}{letter}{number}"
         sh("ip", "link", "add", outer, "type", "veth", "peer", "name", device, "netns", name)
+        self.links.append(outer)
         sh("ip", "link", "set", outer, "master", f"{self.prefix}{bridge}", "up")
         sh("ip", "-n", name, "addr", "add", f"{net}.0.{number}/16", "dev", device)
         sh("ip", "-n", name, "link", "set", device, "up")
@@ -60,6 +64,9 @@ class Islands:
         sh("ip", "link", "set", f"{self.prefix}x", "up")
 
     def close(self):
+        # A deleted namespace goes some time later, and its links with it; the next islands may want their names at once.
+        for link in self.links:
+            sh("ip", "link", "del", link, check=False)
         for name in self.namespaces:
             sh("ip", "netns", "del", name, check=False)
         for link in ("x", "a", "b", "m"):
@@ -73,7 +80,7 @@ class FarIslands(Islands):
     """
 
     def __init__(self, number):
-        self.prefix, self.namespaces, self.process = f"isl{number}", [], None
+        self.prefix, self.namespaces, self.links, self.process = f"isl{number}", [], [], None
         self.swarm, self.manage = (f"10.{FIRST_NETWORK + 2 * number + n}" for n in (0, 1))
         sh("ip", "link", "add", f"{self.prefix}m", "type", "bridge")
         sh("ip", "link", "set", f"{self.prefix}m", "up")
