@@ -114,6 +114,15 @@ Result<std::optional<Row>> PinTracker::current_row(const Cid& cid) const {
   return std::optional<Row>(std::move(row));
 }
 
+// What was not pinned before can only have a row while Kubo is still to let go of it.
+bool PinTracker::may_have_row(const crdt::PinChange& change) const {
+  const auto unpins = [this](TrackerStatus status) {
+    return group_next_.by_status[status_index(status)] + own_.by_status[status_index(status)];
+  };
+  return change.before || pending_.contains(change.cid) ||
+         unpins(TrackerStatus::UnpinQueued) + unpins(TrackerStatus::UnpinError) != 0;
+}
+
 Row PinTracker::new_row(TrackerStatus status, Lane lane, uint32_t attempts) {
   Row row;
   row.status = status;
@@ -197,12 +206,15 @@ void PinTracker::write_change(const Cid& cid, std::optional<TrackerStatus> old_s
 }
 
 void PinTracker::on_change(const crdt::PinChange& change, store::Batch& batch) {
-  auto read = current_row(change.cid);
-  if (!read) {
-    // The pin matters more than what we knew of its progress: it is queued anew.
-    log_disk_error("reading pin statuses", read.error());
+  std::optional<Row> old_row;
+  if (may_have_row(change)) {
+    if (auto read = current_row(change.cid)) {
+      old_row = *std::move(read);
+    } else {
+      // The pin matters more than what we knew of its progress: it is queued anew.
+      log_disk_error("reading pin statuses", read.error());
+    }
   }
-  const std::optional<Row> old_row = read ? *read : std::nullopt;
   const std::optional<Row> row = next_row(change, old_row);
 
   std::optional<TrackerStatus> old_status;
@@ -254,6 +266,7 @@ void PinTracker::on_committed(const Status& outcome) {
       op->stop.request_stop();
     }
   }
+  pace_.changed(pending_.size(), clock_.steady());
   pending_.clear();
   for (const QueueKey& key : std::exchange(pending_inserts_, {})) {
     queue_.inserted(key);

@@ -108,6 +108,7 @@ class PinTracker final : public Tracker,
 
   // Rows (state executor).
   Result<std::optional<Row>> current_row(const Cid& cid) const;
+  bool may_have_row(const crdt::PinChange& change) const;
   std::optional<Row> next_row(const crdt::PinChange& change, const std::optional<Row>& row);
   Row new_row(api::TrackerStatus status, Lane lane, uint32_t attempts);
   void write_change(const Cid& cid, std::optional<api::TrackerStatus> old_status,
@@ -159,6 +160,7 @@ class PinTracker final : public Tracker,
   // State executor only.
   std::mt19937_64 random_;
   QueueReader queue_;
+  Pace pace_;
   uint64_t seq_ = 0;
   Tally group_;       // changed by on_change; on disk since the last on_committed
   Tally group_next_;  // with the group that is being committed

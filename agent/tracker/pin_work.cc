@@ -71,7 +71,8 @@ void PinTracker::pump() {
   }
   const int64_t now = clock_.now().unix_nanos();
   const bool no_room = paused();
-  while (!no_room && pins_running_ < options_.concurrent_pins && held() == Duration::zero()) {
+  while (!no_room && pins_running_ < options_.concurrent_pins && held() == Duration::zero() &&
+         pace_.wait(clock_.steady()) == Duration::zero()) {
     SlotView view;
     view.slots = options_.concurrent_pins;
     view.busy_others = others_running_;
@@ -152,6 +153,7 @@ bool PinTracker::start_one(Lane lane) {
       return false;
     }
     op->pin = **std::move(pin);
+    pace_.begun(clock_.steady());
     ++pins_running_;
     others_running_ += lane == Lane::Fresh ? 0 : 1;
   } else {
@@ -171,6 +173,7 @@ void PinTracker::arm_timer(int64_t now) {
   const bool pins_full = pins_running_ >= options_.concurrent_pins;
   const bool unpins_full = unpins_running_ >= options_.concurrent_unpins;
   const bool no_room = paused();
+  const Duration paced = pins_full ? Duration::zero() : pace_.wait(clock_.steady());
   for (const Lane lane : kAllLanes) {
     const auto entry = queue_.peek(lane);
     if (!entry) {
@@ -192,6 +195,8 @@ void PinTracker::arm_timer(int64_t now) {
     } else if (due > now && !(unpin ? unpins_full : pins_full)) {
       // What is due already waits for a slot, and the end of an operation looks again.
       next = std::min(next, due);
+    } else if (due <= now && !unpin && paced > Duration::zero()) {
+      next = std::min(next, now + paced.count());
     }
   }
   oldest_due_ = oldest == INT64_MAX ? 0 : oldest;

@@ -4,6 +4,17 @@
 
 namespace ica::tracker {
 
+namespace {
+
+// Rates are counted in windows, also because pins that are begun together cost less than one by
+// one.
+constexpr Duration kWindow = std::chrono::milliseconds(100);
+// 1,000 changes a second. A Kubo that has the content takes some hundreds of pins in this time.
+constexpr size_t kBurst = 100;
+constexpr size_t kBegunInBurst = 30;
+
+}  // namespace
+
 bool has_priority(const RetryPolicy& policy, Time pin_timestamp, uint32_t attempts, Time now) {
   return now < pin_timestamp.plus(policy.priority_max_age) &&
          attempts <= policy.priority_max_retries;
@@ -48,6 +59,35 @@ Lane next_lane(const SlotView& view) {
     return Lane::Old;
   }
   return view.awaits ? Lane::PinAwaits : Lane::Retry;
+}
+
+void Pace::Count::add(size_t more, SteadyTime now) {
+  pins = at(now) + more;
+  if (now - since >= kWindow) {
+    since = now;
+  }
+}
+
+size_t Pace::Count::at(SteadyTime now) const {
+  return now - since < kWindow ? pins : 0;
+}
+
+void Pace::changed(size_t pins, SteadyTime now) {
+  changed_.add(pins, now);
+  if (changed_.at(now) >= kBurst) {
+    burst_until_ = now + kWindow;
+  }
+}
+
+void Pace::begun(SteadyTime now) {
+  begun_.add(1, now);
+}
+
+Duration Pace::wait(SteadyTime now) const {
+  if (now >= burst_until_ || begun_.at(now) < kBegunInBurst) {
+    return Duration::zero();
+  }
+  return std::min(begun_.since + kWindow, burst_until_) - now;
 }
 
 }  // namespace ica::tracker

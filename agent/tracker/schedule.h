@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/tracker/row.h"
+#include "common/base/clock.h"
 #include "common/base/time.h"
 
 // When and in which order pins are tried. Pure functions: time and chance are arguments.
@@ -36,5 +37,27 @@ struct SlotView {
   bool awaits = false;
 };
 Lane next_lane(const SlotView& view);
+
+// Holds pins back while changes of the pinset come faster than any Kubo could follow: what clients
+// are told and peers agree on then comes first. Not thread-safe.
+class Pace {
+ public:
+  void changed(size_t pins, SteadyTime now);
+  void begun(SteadyTime now);
+  // Zero, or how long to wait before the next pin may be begun.
+  Duration wait(SteadyTime now) const;
+
+ private:
+  struct Count {
+    SteadyTime since{};
+    size_t pins = 0;
+
+    void add(size_t more, SteadyTime now);
+    size_t at(SteadyTime now) const;
+  };
+  Count changed_;
+  Count begun_;
+  SteadyTime burst_until_{};
+};
 
 }  // namespace ica::tracker

@@ -55,7 +55,7 @@ class Bench:
         return time.monotonic() - begin
 
     def pins(self, count, limit):
-        begin = time.monotonic()
+        begin = self.begin = time.monotonic()
         result = loadgen.run(self.peers[0], "pin", "-connections", CONNECTIONS, "-from", self.next, "-count", count)
         self.next += count
         took = self.wait_everywhere(self.peers, begin, limit)
@@ -99,6 +99,7 @@ class Bench:
         for size in sizes:
             self.pins(size - self.next, limit)
         self.settle()
+        self.row(f"{sizes[-1]:,}: the last told to each stand-in for Kubo after, s", time.monotonic() - self.begin)
         self.resources(f"{self.next:,}")
         self.newcomer(limit)
         if full:

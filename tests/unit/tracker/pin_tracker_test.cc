@@ -101,6 +101,20 @@ TEST_CASE("at most concurrent_pins run, the rest is queued") {
   CHECK(bench.tracker->counts().oldest_queued == std::chrono::seconds(5));
 }
 
+TEST_CASE("in a burst of changes Kubo is told some pins, after it the rest without being woken") {
+  Bench bench;
+  for (uint64_t i = 0; i < 500; ++i) {
+    bench.put(cid_of(i));
+  }
+  REQUIRE(bench.until([&] { return bench.tracker->counts().pinned > 0; }));
+  bench.settle();
+  const uint64_t in_burst = bench.tracker->counts().pinned;
+  CHECK(in_burst < 200);
+  CHECK(bench.tracker->counts().pin_queued == 500 - in_burst);
+  bench.clock.advance(std::chrono::milliseconds(100));
+  CHECK(bench.until([&] { return bench.tracker->counts().pinned == 500; }));
+}
+
 TEST_CASE("a failure is told with its reason and tried again later, later and later") {
   Bench bench;
   bench.kubo->mood = Mood::NoProviders;

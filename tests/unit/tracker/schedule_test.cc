@@ -99,3 +99,48 @@ TEST_CASE("with nothing due no lane is chosen, and others never take every slot"
   view.busy_others = 0;
   CHECK(next_lane(view) == Lane::PinAwaits);
 }
+
+TEST_CASE("pins are held back only while changes come in a burst") {
+  using std::chrono::milliseconds;
+  const SteadyTime start{hours(1)};
+  Pace pace;
+  // Begins all that it may at a time; how many those were, and how long the next has to wait.
+  const auto begin_all = [&pace](SteadyTime now) {
+    int begun = 0;
+    while (begun < 1000 && pace.wait(now) == Duration::zero()) {
+      pace.begun(now);
+      ++begun;
+    }
+    return begun;
+  };
+
+  SUBCASE("without changes, and with a few, nothing is") {
+    CHECK(begin_all(start) == 1000);
+    for (int i = 0; i < 100; ++i) {
+      const SteadyTime now = start + i * milliseconds(20);
+      pace.changed(15, now);
+      CHECK(begin_all(now) == 1000);
+    }
+  }
+  SUBCASE("in a burst a few are begun now and then, whatever the size of its groups") {
+    SteadyTime now = start;
+    for (const int group : {5, 450}) {
+      CAPTURE(group);
+      const Duration step = group * milliseconds(1) / 5;  // 5,000 changes a second
+      int begun = 0;
+      for (const SteadyTime first = now; now < first + seconds(11); now += step) {
+        pace.changed(static_cast<size_t>(group), now);
+        begun += now < first + seconds(1) ? 0 : begin_all(now);
+      }
+      CHECK(begun > 1400);
+      CHECK(begun < 3500);
+    }
+  }
+  SUBCASE("after its last change all may begin, and the wait says when") {
+    pace.changed(1000, start);
+    CHECK(begin_all(start) == 30);
+    CHECK(pace.wait(start) == milliseconds(100));
+    CHECK(pace.wait(start + milliseconds(60)) == milliseconds(40));
+    CHECK(begin_all(start + milliseconds(100)) == 1000);
+  }
+}
