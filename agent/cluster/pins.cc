@@ -2,85 +2,96 @@
 #include "agent/cluster/core.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/base/read_ahead.h"
 #include "common/crypto/random.h"
 
 namespace ica::cluster {
 namespace {
 
-// Scans hold a snapshot and read ahead on a disk thread; the first page is small so that the first
-// byte leaves at once.
+// The first page is small so that the first byte leaves at once.
 constexpr size_t kFirstPage = 32;
-constexpr size_t kPage = 512;
+constexpr size_t kPage = 256;
+
+// Pins of one snapshot in key order, a page at a time.
+class PinReader {
+ public:
+  PinReader(CorePtr core, PinRange range, StopToken stop)
+      : core_(std::move(core)),
+        range_(std::move(range)),
+        stop_(std::move(stop)),
+        snapshot_(core_->snapshot()) {}
+
+  Result<std::vector<api::Pin>> operator()() {
+    while (!stop_.stop_requested()) {
+      TRY(auto page, read());
+      if (page.empty()) {
+        return page;
+      }
+      limit_ = kPage;
+      range_.after = page.back().cid;
+      std::erase_if(page, [this](const api::Pin& pin) {
+        return (static_cast<uint64_t>(pin.type) & range_.types) == 0;
+      });
+      if (!page.empty()) {
+        return page;
+      }
+    }
+    return fail(Code::Cancelled, "context canceled");
+  }
+
+ private:
+  Result<std::vector<api::Pin>> read() const {
+    const crdt::Pinset& pinset = core_->parts.pinset;
+    if (!range_.name) {
+      return pinset.page(range_.after, limit_, snapshot_);
+    }
+    std::vector<api::Pin> out;
+    TRY(const auto cids, pinset.named(*range_.name, range_.after, limit_, snapshot_));
+    for (const Cid& cid : cids) {
+      TRY(auto pin, pinset.get(cid, snapshot_));
+      if (!pin) {
+        return fail(Code::Corrupt, "the index of names holds {}, the pinset does not", cid);
+      }
+      out.push_back(std::move(*pin));
+    }
+    return out;
+  }
+
+  CorePtr core_;
+  PinRange range_;
+  StopToken stop_;
+  store::SnapshotPtr snapshot_;
+  size_t limit_ = kFirstPage;
+};
 
 class PinStream final : public Stream<api::Pin> {
  public:
   PinStream(CorePtr core, PinRange range, StopToken stop)
-      : core_(std::move(core)),
-        types_(range.types),
-        name_(std::move(range.name)),
-        stop_(std::move(stop)),
-        after_(std::move(range.after)) {}
+      : core_(std::move(core)), range_(std::move(range)), stop_(std::move(stop)) {}
 
   Task<Result<std::vector<api::Pin>>> next() override {
-    while (!done_) {
-      if (stop_.stop_requested()) {
-        co_return fail(Code::Cancelled, "context canceled");
-      }
-      if (!started_) {
-        snapshot_ = core_->snapshot();
-        started_ = true;
-      }
-      Page read = co_await read_page(core_, name_, after_, limit_, snapshot_);
-      CO_TRY(auto page, std::move(read));
-      limit_ = kPage;
-      if (page.empty()) {
-        done_ = true;
-        snapshot_.reset();
-        break;
-      }
-      after_ = page.back().cid;
-      std::erase_if(page, [this](const api::Pin& pin) {
-        return (static_cast<uint64_t>(pin.type) & types_) == 0;
-      });
-      if (!page.empty()) {
-        co_return std::move(page);
-      }
+    if (done_) {
+      co_return std::vector<api::Pin>();
     }
-    co_return std::vector<api::Pin>();
+    if (stop_.stop_requested()) {
+      co_return fail(Code::Cancelled, "context canceled");
+    }
+    if (!pages_) {
+      pages_.emplace(core_->parts.disk, PinReader(core_, std::move(range_), stop_));
+    }
+    CO_TRY(auto page, co_await pages_->next());
+    if (page.empty()) {
+      done_ = true;
+      pages_.reset();
+    }
+    co_return page;
   }
 
  private:
-  using Page = Result<std::vector<api::Pin>>;
-  static Task<Page> read_page(CorePtr core, std::optional<std::string> name, Cid after,
-                              size_t limit, store::SnapshotPtr snapshot) {
-    auto read = [core, name = std::move(name), after = std::move(after), limit,
-                 snapshot = std::move(snapshot)]() -> Page {
-      const crdt::Pinset& pinset = core->parts.pinset;
-      if (!name) {
-        return pinset.page(after, limit, snapshot);
-      }
-      std::vector<api::Pin> out;
-      TRY(const auto cids, pinset.named(*name, after, limit, snapshot));
-      for (const Cid& cid : cids) {
-        TRY(auto pin, pinset.get(cid, snapshot));
-        if (!pin) {
-          return fail(Code::Corrupt, "the index of names holds {}, the pinset does not", cid);
-        }
-        out.push_back(std::move(*pin));
-      }
-      return out;
-    };
-    co_return co_await run_on(core->parts.disk, std::move(read));
-  }
-
   const CorePtr core_;
-  const uint64_t types_;
-  const std::optional<std::string> name_;
+  PinRange range_;
   const StopToken stop_;
-  store::SnapshotPtr snapshot_;
-  Cid after_;
-  size_t limit_ = kFirstPage;
-  bool started_ = false;
+  std::optional<ReadAhead<api::Pin>> pages_;
   bool done_ = false;
 };
 

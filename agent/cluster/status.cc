@@ -1,15 +1,14 @@
-#include <boost/asio/experimental/concurrent_channel.hpp>
-
 #include "agent/cluster/core.h"
 #include "agent/cluster/merge.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/base/read_ahead.h"
 
 namespace ica::cluster {
 namespace {
 
 constexpr size_t kFirstPage = 32;
-constexpr size_t kPage = 512;
+constexpr size_t kPage = 256;
 constexpr uint32_t kNeedsKubo = static_cast<uint32_t>(api::TrackerStatus::Pinned) |
                                 static_cast<uint32_t>(api::TrackerStatus::UnexpectedlyUnpinned);
 
@@ -46,16 +45,17 @@ class TrackedStream {
     if (done_) {
       co_return std::vector<tracker::TrackedPin>();
     }
-    if (!cursor_) {
+    if (!pages_) {
       CO_TRY_VOID(co_await check_kubo(core_, filter_, stop_));
-      cursor_ = core_->parts.tracker.status_all(filter_);
+      std::shared_ptr<tracker::StatusCursor> cursor = core_->parts.tracker.status_all(filter_);
+      pages_.emplace(core_->parts.disk, [cursor, limit = kFirstPage]() mutable {
+        return cursor->next(std::exchange(limit, kPage));
+      });
     }
-    auto read = [cursor = cursor_, limit = limit_] { return cursor->next(limit); };
-    limit_ = kPage;
-    CO_TRY(auto page, co_await run_on(core_->parts.disk, std::move(read)));
+    CO_TRY(auto page, co_await pages_->next());
     if (page.empty()) {
       done_ = true;
-      cursor_.reset();
+      pages_.reset();
     }
     co_return page;
   }
@@ -64,8 +64,7 @@ class TrackedStream {
   const CorePtr core_;
   const api::StatusFilter filter_;
   const StopToken stop_;
-  std::shared_ptr<tracker::StatusCursor> cursor_;
-  size_t limit_ = kFirstPage;
+  std::optional<ReadAhead<tracker::TrackedPin>> pages_;
   bool done_ = false;
 };
 
