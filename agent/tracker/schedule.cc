@@ -9,7 +9,7 @@ namespace {
 // Rates are counted in windows, also because pins that are begun together cost less than one by
 // one.
 constexpr Duration kWindow = std::chrono::milliseconds(100);
-// 1,000 changes a second. A Kubo that has the content takes some hundreds of pins in this time.
+// 1,000 changes a second. A Kubo that has the content pins some hundreds in a second.
 constexpr size_t kBurst = 100;
 constexpr size_t kBegunInBurst = 30;
 
