@@ -70,21 +70,10 @@ class PinStream final : public Stream<api::Pin> {
       : core_(std::move(core)), range_(std::move(range)), stop_(std::move(stop)) {}
 
   Task<Result<std::vector<api::Pin>>> next() override {
-    if (done_) {
-      co_return std::vector<api::Pin>();
-    }
-    if (stop_.stop_requested()) {
-      co_return fail(Code::Cancelled, "context canceled");
-    }
     if (!pages_) {
-      pages_.emplace(core_->parts.disk, PinReader(core_, std::move(range_), stop_));
+      pages_.emplace(core_->parts.disk, PinReader(core_, std::move(range_), stop_), stop_);
     }
-    CO_TRY(auto page, co_await pages_->next());
-    if (page.empty()) {
-      done_ = true;
-      pages_.reset();
-    }
-    co_return page;
+    co_return co_await pages_->next();
   }
 
  private:
@@ -92,7 +81,6 @@ class PinStream final : public Stream<api::Pin> {
   PinRange range_;
   const StopToken stop_;
   std::optional<ReadAhead<api::Pin>> pages_;
-  bool done_ = false;
 };
 
 Status check_type(const api::Pin& pin) {

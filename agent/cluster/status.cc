@@ -1,3 +1,5 @@
+#include <boost/asio/experimental/concurrent_channel.hpp>
+
 #include "agent/cluster/core.h"
 #include "agent/cluster/merge.h"
 #include "common/base/async.h"
@@ -39,25 +41,15 @@ class TrackedStream {
       : core_(std::move(core)), filter_(filter), stop_(std::move(stop)) {}
 
   Task<TrackedPage> next() {
-    if (stop_.stop_requested()) {
-      co_return fail(Code::Cancelled, "context canceled");
-    }
-    if (done_) {
-      co_return std::vector<tracker::TrackedPin>();
-    }
     if (!pages_) {
       CO_TRY_VOID(co_await check_kubo(core_, filter_, stop_));
       std::shared_ptr<tracker::StatusCursor> cursor = core_->parts.tracker.status_all(filter_);
-      pages_.emplace(core_->parts.disk, [cursor, limit = kFirstPage]() mutable {
+      auto read = [cursor, limit = kFirstPage]() mutable {
         return cursor->next(std::exchange(limit, kPage));
-      });
+      };
+      pages_.emplace(core_->parts.disk, std::move(read), stop_);
     }
-    CO_TRY(auto page, co_await pages_->next());
-    if (page.empty()) {
-      done_ = true;
-      pages_.reset();
-    }
-    co_return page;
+    co_return co_await pages_->next();
   }
 
  private:
@@ -65,7 +57,6 @@ class TrackedStream {
   const api::StatusFilter filter_;
   const StopToken stop_;
   std::optional<ReadAhead<tracker::TrackedPin>> pages_;
-  bool done_ = false;
 };
 
 // An unpin goes on after its pin has left the pinset; it is then shown as of the time of the unpin.

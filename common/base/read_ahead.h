@@ -19,12 +19,19 @@ class ReadAhead {
   using Page = Result<std::vector<T>>;
 
   // `read` must own what it uses. It is called once at a time, until a page is empty or an error.
-  ReadAhead(Executor executor, std::function<Page()> read)
+  ReadAhead(Executor executor, std::function<Page()> read, StopToken stop)
       : executor_(std::move(executor)),
+        stop_(std::move(stop)),
         read_(std::make_shared<std::function<Page()>>(std::move(read))) {}
 
-  // Empty at the end; not to be called after that or an error.
+  // Empty at the end and ever after, when what `read` owns is let go.
   Task<Page> next() {
+    if (!read_) {
+      co_return std::vector<T>();
+    }
+    if (stop_.stop_requested()) {
+      co_return fail(Code::Cancelled, "context canceled");
+    }
     const bool first = !pages_;
     if (first) {
       pages_ = std::make_shared<Pages>(co_await asio::this_coro::executor, 1);
@@ -38,7 +45,9 @@ class ReadAhead {
     if (ec) {
       co_return fail(Code::Cancelled, "context canceled");
     }
-    if (!first && page && !page->empty()) {
+    if (page && page->empty()) {
+      read_.reset();
+    } else if (page && !first) {
       begin();
     }
     co_return page;
@@ -56,7 +65,8 @@ class ReadAhead {
   }
 
   const Executor executor_;
-  const std::shared_ptr<std::function<Page()>> read_;
+  const StopToken stop_;
+  std::shared_ptr<std::function<Page()>> read_;  // none: at the end
   std::shared_ptr<Pages> pages_;
   bool reading_ = false;
 };

@@ -52,7 +52,8 @@ TEST_CASE("pages come in order, with their end or error behind them") {
     if (fails) {
       source.end = fail(Code::Corrupt, "torn");
     }
-    const auto pages = taken(ctx, std::make_shared<ReadAhead<int>>(disk.get_executor(), source), 4);
+    const auto pages =
+        taken(ctx, std::make_shared<ReadAhead<int>>(disk.get_executor(), source, StopToken()), 4);
     REQUIRE(pages.size() == 4);
     for (int i = 0; i < 3; ++i) {
       CHECK(pages[static_cast<size_t>(i)].value() == std::vector<int>{i + 1});
@@ -75,7 +76,7 @@ TEST_CASE("one page is read ahead, but not behind the first") {
   source.last = 100;
   const auto work = asio::make_work_guard(disk);
   std::thread thread([&disk] { disk.run(); });
-  const auto pages = std::make_shared<ReadAhead<int>>(disk.get_executor(), source);
+  const auto pages = std::make_shared<ReadAhead<int>>(disk.get_executor(), source, StopToken());
   const auto settled = [&disk] {
     std::promise<void> done;
     asio::post(disk, [&done] { done.set_value(); });
@@ -94,6 +95,29 @@ TEST_CASE("one page is read ahead, but not behind the first") {
   thread.join();
 }
 
+TEST_CASE("at its end nothing is read any more, and a stop is told before the next page") {
+  asio::io_context ctx;
+  asio::thread_pool disk(1);
+  Source source;
+  StopSource stop;
+  const auto pages =
+      std::make_shared<ReadAhead<int>>(disk.get_executor(), source, stop.get_token());
+  CHECK(taken(ctx, pages, 1).front().has_value());
+  SUBCASE("at the end") {
+    for (const Page& page : taken(ctx, pages, 5)) {
+      CHECK(page.has_value());
+    }
+    CHECK(*source.reads == 4);
+    disk.wait();
+    CHECK(source.reads.use_count() == 1);
+  }
+  SUBCASE("stopped") {
+    stop.request_stop();
+    CHECK(taken(ctx, pages, 1).front().error().code() == Code::Cancelled);
+    CHECK(*source.reads == 1);
+  }
+}
+
 TEST_CASE("a reader may go while a page is read") {
   asio::io_context ctx;
   asio::io_context disk;
@@ -101,7 +125,7 @@ TEST_CASE("a reader may go while a page is read") {
   Source source;
   std::vector<Page> out;
   spawn(ctx.get_executor(),
-        take(std::make_shared<ReadAhead<int>>(disk.get_executor(), source), 2, &out),
+        take(std::make_shared<ReadAhead<int>>(disk.get_executor(), source, StopToken()), 2, &out),
         "a test's reader");
   while (out.size() < 2) {
     ctx.restart();
