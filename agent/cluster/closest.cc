@@ -8,7 +8,7 @@ namespace {
 
 using Digest = std::array<unsigned char, 32>;
 
-Digest digest(const Bytes& data) {
+Digest digest(BytesView data) {
   Digest out{};
   ICA_ASSERT(crypto_generichash(out.data(), out.size(), u8(BytesView(data)), data.size(), nullptr,
                                 0) == 0);

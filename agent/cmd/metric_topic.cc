@@ -120,7 +120,7 @@ void MetricTopic::take(BytesView message, const PeerId& author, const PeerId& fr
     const auto made = Time::from_unix_nanos(metric->expire).plus(-ttl);
     const Duration behind = now.since(made);
     if (behind <= kMaxSkew) {
-      if (limiter.allow("skew " + author.bytes())) {
+      if (limiter.allow(Bytes("skew ").append(author.bytes()))) {
         log_warn("pubsubmon",
                  "the clock of peer {} is about {} s behind ours; peers with other clocks may not "
                  "see it as a member",
@@ -130,7 +130,7 @@ void MetricTopic::take(BytesView message, const PeerId& author, const PeerId& fr
     }
   } else if (metric->valid && metric->peer == author) {
     const Duration ahead = Time::from_unix_nanos(metric->expire).since(now);
-    if (ahead > kMaxSkew && limiter.allow("skew " + author.bytes())) {
+    if (ahead > kMaxSkew && limiter.allow(Bytes("skew ").append(author.bytes()))) {
       log_warn("pubsubmon", "metric {} of peer {} is said to hold for {} s: is its clock ahead?",
                metric->name, author,
                std::chrono::duration_cast<std::chrono::seconds>(ahead).count());

@@ -49,6 +49,7 @@ Result<std::shared_ptr<PinTracker>> PinTracker::open(PinTrackerOptions options,
   for (size_t i = 0; i < kStatusKinds; ++i) {
     tracker->totals_.by_status[i] = tracker->group_.by_status[i] + tracker->own_.by_status[i];
   }
+  tracker->mark_settled();
   return tracker;
 }
 
@@ -185,6 +186,9 @@ void PinTracker::write_change(const Cid& cid, std::optional<TrackerStatus> old_s
     batch.del(Family::Queue, encode_queue_key(queue_key(*old_row)));
   }
   if (row) {
+    if (shows(row->status)) {
+      settled_.unsettle();
+    }
     batch.put(Family::Status, cid.bytes(), encode_row(*row));
     if (row->lane != Lane::None) {
       batch.put(Family::Queue, encode_queue_key(queue_key(*row)), cid.bytes());
@@ -247,6 +251,7 @@ void PinTracker::on_committed(const Status& outcome) {
     group_next_ = group_;
     pending_.clear();
     pending_inserts_.clear();
+    mark_settled();
     hold_off();
     pump();
     return;
@@ -258,6 +263,7 @@ void PinTracker::on_committed(const Status& outcome) {
     }
   }
   group_ = group_next_;
+  mark_settled();
   for (const auto& [cid, row] : pending_) {
     // A pin of the past is cut short. An unpin is not: Kubo might finish it behind our back, after
     // the pin that follows.
@@ -272,6 +278,14 @@ void PinTracker::on_committed(const Status& outcome) {
     queue_.inserted(key);
   }
   pump();
+}
+
+// After a commit. A group in flight counts as committed and as not committed.
+void PinTracker::mark_settled() {
+  const auto rows = [this](const Tally& group) { return unsettled(group) + unsettled(own_); };
+  if (rows(group_) == 0 && rows(group_next_) == 0) {
+    settled_.settle();
+  }
 }
 
 bool PinTracker::commit_own(store::Batch batch, Tally tally,
@@ -289,6 +303,7 @@ bool PinTracker::commit_own(store::Batch batch, Tally tally,
     }
   }
   own_ = tally;
+  mark_settled();
   for (const QueueKey& key : inserted) {
     queue_.inserted(key);
   }
@@ -313,8 +328,19 @@ std::vector<RunningPtr> PinTracker::all_running() const {
   return result;
 }
 
+TrackedPin PinTracker::compose_settled(api::Pin pin) const {
+  TrackedPin result;
+  result.pin = std::move(pin);
+  result.local.status = settled_status(result.pin, options_.self);
+  result.local.timestamp = result.pin.timestamp;
+  return result;
+}
+
 TrackedPin PinTracker::compose(const Cid& cid, std::optional<api::Pin> pin,
                                const std::optional<Row>& row, const RunningPtr& running) const {
+  if (pin && !row) {
+    return compose_settled(*std::move(pin));
+  }
   TrackedPin result;
   LocalStatus& local = result.local;
   const bool in_pinset = pin.has_value();
@@ -324,12 +350,7 @@ TrackedPin PinTracker::compose(const Cid& cid, std::optional<api::Pin> pin,
     result.pin.cid = cid;
   }
   if (!row) {
-    if (in_pinset) {
-      local.status = settled_status(result.pin, options_.self);
-      local.timestamp = result.pin.timestamp;
-    } else {
-      local.timestamp = clock_.now();
-    }
+    local.timestamp = clock_.now();
     return result;
   }
   local.status = row->status;

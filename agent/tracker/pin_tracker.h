@@ -11,6 +11,7 @@
 #include "agent/store/store.h"
 #include "agent/tracker/queue_reader.h"
 #include "agent/tracker/schedule.h"
+#include "agent/tracker/settled_mark.h"
 #include "agent/tracker/tracker.h"
 #include "common/base/clock.h"
 
@@ -114,6 +115,7 @@ class PinTracker final : public Tracker,
   void write_change(const Cid& cid, std::optional<api::TrackerStatus> old_status,
                     const std::optional<Row>& old_row, std::optional<api::TrackerStatus> status,
                     const std::optional<Row>& row, Tally& tally, store::Batch& batch);
+  void mark_settled();
   bool commit_own(store::Batch batch, Tally tally, const std::vector<QueueKey>& inserted);
   Row row_after_failure(const Row& row, const Running& op, const Error& error);
 
@@ -145,6 +147,7 @@ class PinTracker final : public Tracker,
   static Task<void> reconcile_behind(Self self);
 
   // Views (any thread).
+  TrackedPin compose_settled(api::Pin pin) const;
   TrackedPin compose(const Cid& cid, std::optional<api::Pin> pin, const std::optional<Row>& row,
                      const RunningPtr& running) const;
   RunningPtr find_running(const Cid& cid) const;
@@ -180,6 +183,7 @@ class PinTracker final : public Tracker,
   Gates gates_;  // set before the start, then only read
   std::unique_ptr<asio::steady_timer> timer_;
 
+  SettledMark settled_;  // written on the state executor
   std::atomic<bool> reconciling_ = false;
   std::atomic<int64_t> reconciled_ = 0;  // UNIX nanoseconds of the last comparison; 0: none
   std::atomic<uint64_t> ipfs_pins_ = 0;

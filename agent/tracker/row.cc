@@ -129,6 +129,16 @@ Bytes by_status_key(TrackerStatus status, const Cid& cid) {
   return by_status_prefix(status) + cid.bytes();
 }
 
+int64_t unsettled(const Tally& tally) {
+  int64_t rows = 0;
+  for (const TrackerStatus status :
+       {TrackerStatus::PinQueued, TrackerStatus::PinError, TrackerStatus::UnpinQueued,
+        TrackerStatus::UnpinError, TrackerStatus::UnexpectedlyUnpinned}) {
+    rows += tally.by_status[status_index(status)];
+  }
+  return rows;
+}
+
 Bytes encode_tally(const Tally& tally) {
   Bytes out;
   put_number(out, tally.seq);

@@ -68,6 +68,12 @@ size_t status_index(api::TrackerStatus status);
 Bytes by_status_prefix(api::TrackerStatus status);
 Bytes by_status_key(api::TrackerStatus status, const Cid& cid);
 
+// Whether a row with this status makes a difference to what is shown. One that only has Kubo let go
+// of a pin that others hold looks like none.
+inline bool shows(api::TrackerStatus status) {
+  return status != api::TrackerStatus::Remote && status != api::TrackerStatus::Sharded;
+}
+
 // Numbers that are kept so that no start has to count.
 struct Tally {
   uint64_t seq = 0;  // the highest given out
@@ -75,6 +81,8 @@ struct Tally {
 
   void add(api::TrackerStatus status, int64_t n) { by_status[status_index(status)] += n; }
 };
+// How many rows that show are counted: rows of settled CIDs there are none.
+int64_t unsettled(const Tally& tally);
 Bytes encode_tally(const Tally& tally);
 Result<Tally> decode_tally(BytesView value);
 

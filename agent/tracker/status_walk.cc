@@ -37,7 +37,12 @@ StatusWalk::StatusWalk(std::shared_ptr<const PinTracker> tracker, StatusFilter f
       filter_(filter),
       in_pinset_only_(filter == 0 || (filter & kPinsetStatuses) != 0),
       running_(tracker_->all_running()),
-      snapshot_(snapshot ? std::move(snapshot) : tracker_->store_.snapshot()) {
+      snapshot_(std::move(snapshot)) {
+  if (!snapshot_) {
+    const uint64_t before = tracker_->settled_.before();
+    snapshot_ = tracker_->store_.snapshot();
+    all_settled_ = tracker_->settled_.held_since(before);
+  }
   std::sort(running_.begin(), running_.end(),
             [](const RunningPtr& a, const RunningPtr& b) { return a->cid < b->cid; });
   if (filter == 0) {
@@ -118,14 +123,21 @@ Result<std::vector<TrackedPin>> StatusWalk::next_from_pinset(size_t limit) {
     }
     after_ = pins.back().cid;
     visited_ += pins.size();
-    read_rows(pins);
+    if (!all_settled_) {
+      read_rows(pins);
+    }
     if (filter_ == 0) {
       result.reserve(pins.size());
     }
     for (api::Pin& pin : pins) {
-      const Cid cid = pin.cid;
-      TRY(const auto row, row_beside(cid));
-      TrackedPin tracked = tracker_->compose(cid, std::move(pin), row, running_for(cid));
+      TrackedPin tracked;
+      if (all_settled_) {
+        tracked = tracker_->compose_settled(std::move(pin));
+      } else {
+        const Cid cid = pin.cid;
+        TRY(const auto row, row_beside(cid));
+        tracked = tracker_->compose(cid, std::move(pin), row, running_for(cid));
+      }
       if (api::matches(filter_, tracked.local.status)) {
         result.push_back(std::move(tracked));
       }

@@ -42,6 +42,7 @@ class StatusWalk final : public StatusCursor {
   const api::StatusFilter filter_;
   const bool in_pinset_only_;
   bool whole_pinset_ = true;
+  bool all_settled_ = false;         // no row of the snapshot shows
   std::vector<RunningPtr> running_;  // by CID
   store::SnapshotPtr snapshot_;
   std::unique_ptr<store::Cursor> rows_;  // beside the page

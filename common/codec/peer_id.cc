@@ -12,8 +12,6 @@ namespace ica {
 
 namespace {
 
-constexpr size_t kMaxPeerIdBytes = 64;
-
 Result<PeerId> make(BytesView bytes) {
   return PeerId::from_bytes(bytes);
 }
@@ -64,11 +62,11 @@ Result<PeerId> PeerId::from_bytes(BytesView bytes) {
   if (const auto hash = decode_multihash(bytes); !hash.has_value()) {
     return fail(hash.error());
   }
-  if (bytes.size() > kMaxPeerIdBytes) {
-    return fail(Code::TooLarge, "peer ID is longer than {} bytes", kMaxPeerIdBytes);
+  if (bytes.size() > kMaxBytes) {
+    return fail(Code::TooLarge, "peer ID is longer than {} bytes", kMaxBytes);
   }
   PeerId id;
-  id.bytes_ = Bytes(bytes);
+  id.bytes_.assign(bytes.data(), bytes.size());
   return id;
 }
 
@@ -87,17 +85,17 @@ void PeerId::append_text(std::string& out) const {
   constexpr size_t kEntries = 64;
   thread_local std::array<Entry, kEntries> cache;
   if (bytes_.size() < sizeof(uint64_t)) {
-    append_base58(out, bytes_);
+    append_base58(out, bytes());
     return;
   }
   // The end of an ID is the end of a key or of a hash: random enough to choose the slot by.
   uint64_t tail = 0;
   std::memcpy(&tail, bytes_.data() + bytes_.size() - sizeof tail, sizeof tail);
   Entry& entry = cache[tail % kEntries];
-  if (entry.bytes != bytes_) {
-    entry.bytes = bytes_;
+  if (entry.bytes != bytes()) {
+    entry.bytes = bytes();
     entry.text.clear();
-    append_base58(entry.text, bytes_);
+    append_base58(entry.text, bytes());
   }
   out.append(entry.text);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/static_string/static_string.hpp>
 #include <compare>
 #include <string>
 #include <string_view>
@@ -19,15 +20,22 @@ class PeerId {
   static Result<PeerId> from_bytes(BytesView bytes);
 
   bool empty() const { return bytes_.empty(); }
-  const Bytes& bytes() const { return bytes_; }
+  // Valid as long as this object is.
+  BytesView bytes() const { return {bytes_.data(), bytes_.size()}; }
   // Both are cheap for IDs that the calling thread printed lately.
   std::string text() const;
   void append_text(std::string& out) const;
 
-  friend auto operator<=>(const PeerId&, const PeerId&) = default;
+  friend std::strong_ordering operator<=>(const PeerId& a, const PeerId& b) {
+    return a.bytes() <=> b.bytes();
+  }
+  friend bool operator==(const PeerId& a, const PeerId& b) { return a.bytes() == b.bytes(); }
 
  private:
-  Bytes bytes_;
+  static constexpr size_t kMaxBytes = 64;
+
+  // In place: every line of a listing has several.
+  boost::static_strings::static_string<kMaxBytes> bytes_;
 };
 
 }  // namespace ica
@@ -35,7 +43,7 @@ class PeerId {
 template <>
 struct std::hash<ica::PeerId> {
   size_t operator()(const ica::PeerId& id) const noexcept {
-    return std::hash<std::string>()(id.bytes());
+    return std::hash<std::string_view>()(id.bytes());
   }
 };
 template <>

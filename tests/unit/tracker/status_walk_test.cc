@@ -133,6 +133,76 @@ TEST_CASE("a walk sees one moment") {
   CHECK(n == 20);
 }
 
+TEST_CASE("a snapshot is settled when no unsettled row was committed before it") {
+  SettledMark mark;
+  CHECK_FALSE(mark.held_since(mark.before()));
+  mark.settle();
+  const uint64_t settled = mark.before();
+  CHECK(mark.held_since(settled));
+  mark.settle();
+  CHECK(mark.held_since(settled));
+  mark.unsettle();
+  CHECK_FALSE(mark.held_since(settled));
+  CHECK_FALSE(mark.held_since(mark.before()));
+  const uint64_t unsettled = mark.before();
+  mark.unsettle();
+  mark.settle();
+  CHECK_FALSE(mark.held_since(settled));
+  CHECK_FALSE(mark.held_since(unsettled));
+  CHECK(mark.held_since(mark.before()));
+}
+
+TEST_CASE("a walk looks for rows unless none can be in its snapshot") {
+  Bench bench;
+  for (uint64_t i = 0; i < 20; ++i) {
+    bench.put(cid_of(i));
+  }
+  REQUIRE(bench.until([&] { return bench.tracker->counts().pinned == 20; }));
+  const api::Pin late = pin_of(cid_of(20), bench.clock.now());
+  const auto statuses = [&] {
+    std::map<TrackerStatus, size_t> count;
+    for (const TrackedPin& pin : bench.list(0)) {
+      ++count[pin.local.status];
+    }
+    return count;
+  };
+  using Counted = std::map<TrackerStatus, size_t>;
+  const Counted settled = {{TrackerStatus::Pinned, 20}};
+
+  // A change that never reaches the disk.
+  bench.pinset->group({{late.cid, late}}, true, [&] { CHECK(statuses() == settled); });
+  CHECK(statuses() == settled);
+  bench.advance(std::chrono::minutes(1));  // it has held off
+
+  bench.kubo->set_mood(Mood::Hang);
+  bench.pinset->group({{late.cid, late}}, false, [&] { CHECK(statuses() == settled); });
+  CHECK(statuses() == Counted{{TrackerStatus::Pinned, 20}, {TrackerStatus::Pinning, 1}});
+
+  // Its row is known from the start on.
+  bench.restart(false);
+  CHECK(statuses() == Counted{{TrackerStatus::Pinned, 20}, {TrackerStatus::PinQueued, 1}});
+  bench.tracker->start();
+  REQUIRE(bench.until([&] { return bench.is(late.cid, TrackerStatus::Pinning); }));
+
+  // The group that takes the last row that shows away has not been committed yet, while an
+  // operation on another pin ends.
+  bench.kubo->moods[cid_of(21)] = Mood::Instant;
+  bench.put(cid_of(21));
+  api::Pin moved = late;
+  moved.options.replication_factor_min = moved.options.replication_factor_max = 1;
+  moved.allocations = {{peer_of('b')}, true};
+  bench.pinset->group({{late.cid, moved}}, false, [&] {
+    REQUIRE(bench.until([&] { return bench.is(cid_of(21), TrackerStatus::Pinned); }));
+    CHECK(statuses() == Counted{{TrackerStatus::Pinned, 21}, {TrackerStatus::Pinning, 1}});
+  });
+  CHECK(statuses() == Counted{{TrackerStatus::Pinned, 21}, {TrackerStatus::Remote, 1}});
+
+  bench.kubo->set_mood(Mood::Instant);
+  bench.remove(late.cid);
+  REQUIRE(bench.until([&] { return bench.tracker->counts().unpin_queued == 0; }));
+  CHECK(statuses() == Counted{{TrackerStatus::Pinned, 21}});
+}
+
 TEST_CASE("100 errors among a million cost what 100 cost") {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   constexpr uint64_t kPins = 100'000;
