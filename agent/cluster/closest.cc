@@ -10,8 +10,7 @@ using Digest = std::array<unsigned char, 32>;
 
 Digest digest(BytesView data) {
   Digest out{};
-  ICA_ASSERT(crypto_generichash(out.data(), out.size(), u8(BytesView(data)), data.size(), nullptr,
-                                0) == 0);
+  ICA_ASSERT(crypto_generichash(out.data(), out.size(), u8(data), data.size(), nullptr, 0) == 0);
   return out;
 }
 

@@ -186,7 +186,7 @@ void PinTracker::write_change(const Cid& cid, std::optional<TrackerStatus> old_s
     batch.del(Family::Queue, encode_queue_key(queue_key(*old_row)));
   }
   if (row) {
-    if (shows(row->status)) {
+    if (is_unsettled(row->status)) {
       settled_.unsettle();
     }
     batch.put(Family::Status, cid.bytes(), encode_row(*row));

@@ -1,5 +1,6 @@
 #include "agent/tracker/row.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "common/codec/varint.h"
@@ -9,6 +10,11 @@ namespace ica::tracker {
 namespace {
 
 using api::TrackerStatus;
+
+// What only a CID with a row can be, and is counted as while it has one.
+constexpr std::array kUnsettled = {TrackerStatus::PinQueued, TrackerStatus::PinError,
+                                   TrackerStatus::UnpinQueued, TrackerStatus::UnpinError,
+                                   TrackerStatus::UnexpectedlyUnpinned};
 
 // Varints hold 63 bits; everything stored here is far below that, and is cut rather than refused.
 void put_number(Bytes& out, uint64_t value) {
@@ -129,11 +135,13 @@ Bytes by_status_key(TrackerStatus status, const Cid& cid) {
   return by_status_prefix(status) + cid.bytes();
 }
 
+bool is_unsettled(TrackerStatus status) {
+  return std::find(kUnsettled.begin(), kUnsettled.end(), status) != kUnsettled.end();
+}
+
 int64_t unsettled(const Tally& tally) {
   int64_t rows = 0;
-  for (const TrackerStatus status :
-       {TrackerStatus::PinQueued, TrackerStatus::PinError, TrackerStatus::UnpinQueued,
-        TrackerStatus::UnpinError, TrackerStatus::UnexpectedlyUnpinned}) {
+  for (const TrackerStatus status : kUnsettled) {
     rows += tally.by_status[status_index(status)];
   }
   return rows;

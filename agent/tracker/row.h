@@ -69,10 +69,8 @@ Bytes by_status_prefix(api::TrackerStatus status);
 Bytes by_status_key(api::TrackerStatus status, const Cid& cid);
 
 // Whether a row with this status makes a difference to what is shown. One that only has Kubo let go
-// of a pin that others hold looks like none.
-inline bool shows(api::TrackerStatus status) {
-  return status != api::TrackerStatus::Remote && status != api::TrackerStatus::Sharded;
-}
+// of a pin that others hold (Remote, Sharded) looks like none.
+bool is_unsettled(api::TrackerStatus status);
 
 // Numbers that are kept so that no start has to count.
 struct Tally {
@@ -81,7 +79,7 @@ struct Tally {
 
   void add(api::TrackerStatus status, int64_t n) { by_status[status_index(status)] += n; }
 };
-// How many rows that show are counted: rows of settled CIDs there are none.
+// How many unsettled rows are counted.
 int64_t unsettled(const Tally& tally);
 Bytes encode_tally(const Tally& tally);
 Result<Tally> decode_tally(BytesView value);

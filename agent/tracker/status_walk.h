@@ -42,7 +42,7 @@ class StatusWalk final : public StatusCursor {
   const api::StatusFilter filter_;
   const bool in_pinset_only_;
   bool whole_pinset_ = true;
-  bool all_settled_ = false;         // no row of the snapshot shows
+  bool all_settled_ = false;         // the snapshot has no unsettled row
   std::vector<RunningPtr> running_;  // by CID
   store::SnapshotPtr snapshot_;
   std::unique_ptr<store::Cursor> rows_;  // beside the page
