@@ -16,7 +16,7 @@ namespace {
 // Bytes between two progress lines.
 constexpr uint64_t kProgressStep = 256 * 1024;
 // What is hashed in one go, while the next is being read.
-constexpr size_t kBatchBytes = 512 * 1024;
+constexpr size_t kBatchBytes = 1024 * 1024;
 // A symlink's target.
 constexpr size_t kMaxSymlink = 64 * 1024;
 
@@ -209,8 +209,8 @@ class Import {
     Import* self;
     std::shared_ptr<Batch> batch;
     bool operator()() const {
-      const Chunker::OnChunk on_chunk = [this](BytesView chunk) {
-        self->builder_.add_chunk(chunk);
+      const Chunker::OnChunk on_chunk = [this](Bytes chunk) {
+        self->builder_.add_chunk(std::move(chunk));
       };
       for (Bytes& piece : batch->pieces) {
         self->chunker_->feed(piece, on_chunk);
@@ -343,7 +343,7 @@ Task<Result<Cid>> add(AddOptions options, PartSource& parts, AddTarget& target, 
     if (!cids) {
       co_return fail(std::move(cids).error());
     }
-    auto chunker = make_chunker(options.chunker);
+    auto chunker = make_chunker(options.chunker, FileBuilder::chunk_room(options.raw_leaves));
     if (!chunker) {
       co_return fail(std::move(chunker).error());
     }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/adder/buzhash_table.h"
@@ -18,38 +19,56 @@ constexpr uint64_t kDefaultSize = 256 * 1024;
 // A block of 2 MiB less the room that its framing needs.
 constexpr uint64_t kMaxSize = 2 * 1024 * 1024 - 256;
 
+// A chunk that is being put together, where its block will be.
+class Growing {
+ public:
+  explicit Growing(ChunkRoom room) : room_(room) {}
+
+  // Of content.
+  size_t size() const { return bytes_.size() - std::min(bytes_.size(), room_.front); }
+  // `expected`: what the chunk will hold in the end, as far as that is known.
+  void append(BytesView piece, size_t expected) {
+    if (bytes_.empty()) {
+      bytes_.reserve(room_.front + std::max(expected, piece.size()) + room_.back);
+      bytes_.resize(room_.front);
+    }
+    bytes_.append(piece);
+  }
+  Bytes take() { return std::exchange(bytes_, Bytes()); }
+
+ private:
+  const ChunkRoom room_;
+  Bytes bytes_;
+};
+
 class SizeChunker final : public Chunker {
  public:
-  explicit SizeChunker(size_t size) : size_(size) {}
+  SizeChunker(size_t size, ChunkRoom room) : size_(size), pending_(room) {}
 
   void feed(BytesView piece, const OnChunk& on_chunk) override {
-    if (!pending_.empty()) {
-      const size_t take = std::min(size_ - pending_.size(), piece.size());
-      pending_.append(piece.substr(0, take));
-      piece.remove_prefix(take);
-      if (pending_.size() < size_) {
-        return;
+    while (!piece.empty()) {
+      const BytesView part = piece.substr(0, size_ - pending_.size());
+      piece.remove_prefix(part.size());
+      // A file's first piece may be all of it: small files hold no more than they need.
+      pending_.append(part, begun_ ? size_ : 0);
+      begun_ = true;
+      if (pending_.size() == size_) {
+        on_chunk(pending_.take());
       }
-      on_chunk(pending_);
-      pending_.clear();
     }
-    while (piece.size() >= size_) {
-      on_chunk(piece.substr(0, size_));
-      piece.remove_prefix(size_);
-    }
-    pending_ = piece;
   }
 
   void finish(const OnChunk& on_chunk) override {
-    if (!pending_.empty()) {
-      on_chunk(pending_);
-      pending_.clear();
+    if (pending_.size() > 0) {
+      on_chunk(pending_.take());
     }
+    begun_ = false;
   }
 
  private:
   const size_t size_;
-  Bytes pending_;
+  Growing pending_;
+  bool begun_ = false;  // the content is known to go on
 };
 
 // Polynomials over GF(2), for Rabin fingerprints.
@@ -87,10 +106,11 @@ struct RabinTables {
 
 class RabinChunker final : public Chunker {
  public:
-  RabinChunker(uint64_t min, uint64_t average, uint64_t max)
+  RabinChunker(uint64_t min, uint64_t average, uint64_t max, ChunkRoom room)
       : min_(min),
         max_(max),
-        mask_((uint64_t{1} << static_cast<unsigned>(std::log2(static_cast<double>(average)))) - 1) {
+        mask_((uint64_t{1} << static_cast<unsigned>(std::log2(static_cast<double>(average)))) - 1),
+        pending_(room) {
     restart();
   }
 
@@ -105,25 +125,20 @@ class RabinChunker final : public Chunker {
       }
       slide(static_cast<uint8_t>(piece[i]));
       if (count_ >= min_ && ((digest_ & mask_) == 0 || count_ >= max_)) {
-        const BytesView rest = piece.substr(start, i + 1 - start);
-        if (pending_.empty()) {
-          on_chunk(rest);
-        } else {
-          pending_.append(rest);
-          on_chunk(pending_);
-          pending_.clear();
-        }
+        pending_.append(piece.substr(start, i + 1 - start), 0);
+        on_chunk(pending_.take());
         start = i + 1;
         restart();
       }
     }
-    pending_.append(piece.substr(start));
+    if (start < piece.size()) {
+      pending_.append(piece.substr(start), 0);
+    }
   }
 
   void finish(const OnChunk& on_chunk) override {
-    if (!pending_.empty()) {
-      on_chunk(pending_);
-      pending_.clear();
+    if (pending_.size() > 0) {
+      on_chunk(pending_.take());
     }
     restart();
   }
@@ -153,11 +168,13 @@ class RabinChunker final : public Chunker {
   size_t at_ = 0;
   Polynomial digest_ = 0;
   uint64_t count_ = 0;
-  Bytes pending_;
+  Growing pending_;
 };
 
 class BuzhashChunker final : public Chunker {
  public:
+  explicit BuzhashChunker(ChunkRoom room) : room_(room) {}
+
   void feed(BytesView piece, const OnChunk& on_chunk) override {
     // boxo looks at full buffers of kMax bytes (fewer only at the end), so do we: a cut depends on
     // no more than what such a buffer holds.
@@ -176,8 +193,7 @@ class BuzhashChunker final : public Chunker {
       cut(on_chunk);
     }
     if (!pending_.empty()) {
-      on_chunk(pending_);
-      pending_.clear();
+      hand_over(pending_.size(), on_chunk);
     }
   }
 
@@ -202,11 +218,17 @@ class BuzhashChunker final : public Chunker {
       }
       state = std::rotl(state, 1) ^ kBuzhashTable[data[i]] ^ kBuzhashTable[data[i + kHashed]];
     }
-    const size_t length = i + kHashed;
-    on_chunk(BytesView(pending_).substr(0, length));
-    pending_.erase(0, length);
+    hand_over(i + kHashed, on_chunk);
   }
 
+  void hand_over(size_t length, const OnChunk& on_chunk) {
+    Growing chunk(room_);
+    chunk.append(BytesView(pending_).substr(0, length), length);
+    pending_.erase(0, length);
+    on_chunk(chunk.take());
+  }
+
+  const ChunkRoom room_;
   Bytes pending_;
 };
 
@@ -242,10 +264,11 @@ Result<int64_t> parse_labelled(std::string_view text, std::string_view label,
   return parse_int(text);
 }
 
-Result<std::unique_ptr<Chunker>> make_rabin(const std::vector<std::string_view>& parts) {
+Result<std::unique_ptr<Chunker>> make_rabin(const std::vector<std::string_view>& parts,
+                                            ChunkRoom room) {
   if (parts.size() == 1) {
     return std::make_unique<RabinChunker>(kDefaultSize / 3, kDefaultSize,
-                                          kDefaultSize + kDefaultSize / 2);
+                                          kDefaultSize + kDefaultSize / 2, room);
   }
   if (parts.size() == 2) {
     TRY(const int64_t average, parse_int(parts[1]));
@@ -257,7 +280,7 @@ Result<std::unique_ptr<Chunker>> make_rabin(const std::vector<std::string_view>&
       return fail(Code::Internal, "rabin min must be greater than 16");
     }
     const auto size = static_cast<uint64_t>(average);
-    return std::make_unique<RabinChunker>(size / 3, size, size + size / 2);
+    return std::make_unique<RabinChunker>(size / 3, size, size + size / 2, room);
   }
   if (parts.size() != 4) {
     return fail(Code::Internal,
@@ -279,14 +302,14 @@ Result<std::unique_ptr<Chunker>> make_rabin(const std::vector<std::string_view>&
     return too_large();
   }
   return std::make_unique<RabinChunker>(static_cast<uint64_t>(min), static_cast<uint64_t>(average),
-                                        static_cast<uint64_t>(max));
+                                        static_cast<uint64_t>(max), room);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Chunker>> make_chunker(std::string_view spec) {
+Result<std::unique_ptr<Chunker>> make_chunker(std::string_view spec, ChunkRoom room) {
   if (spec.empty() || spec == "default") {
-    return std::make_unique<SizeChunker>(kDefaultSize);
+    return std::make_unique<SizeChunker>(kDefaultSize, room);
   }
   std::vector<std::string_view> parts;
   for (std::string_view rest = spec;;) {
@@ -308,13 +331,13 @@ Result<std::unique_ptr<Chunker>> make_chunker(std::string_view spec) {
     if (static_cast<uint64_t>(size) > kMaxSize) {
       return too_large();
     }
-    return std::make_unique<SizeChunker>(static_cast<size_t>(size));
+    return std::make_unique<SizeChunker>(static_cast<size_t>(size), room);
   }
   if (parts[0] == "rabin") {
-    return make_rabin(parts);
+    return make_rabin(parts, room);
   }
   if (parts[0] == "buzhash") {
-    return std::make_unique<BuzhashChunker>();
+    return std::make_unique<BuzhashChunker>(room);
   }
   return fail(Code::Internal, "unrecognized chunker option: {}", spec);
 }

@@ -9,11 +9,18 @@
 
 namespace ica::adder {
 
+// What a chunk's taker needs around the content, in bytes, so that a block is made of it in place.
+struct ChunkRoom {
+  size_t front = 0;  // there already, of any value
+  size_t back = 0;   // reserved
+};
+
 // Cuts content into chunks, fed piece by piece. Memory: at most one chunk plus one piece.
 // Thread-safety: none.
 class Chunker {
  public:
-  using OnChunk = std::function<void(BytesView)>;
+  // Takes a chunk: room.front bytes, then its content.
+  using OnChunk = std::function<void(Bytes)>;
 
   virtual ~Chunker() = default;
   virtual void feed(BytesView piece, const OnChunk& on_chunk) = 0;
@@ -23,6 +30,6 @@ class Chunker {
 
 // "size-N", "rabin", "rabin-AVG", "rabin-MIN-AVG-MAX", "buzhash", "" or "default". The chunks are
 // those of boxo's chunkers. Errors have their words ("unrecognized chunker option: x", ...).
-Result<std::unique_ptr<Chunker>> make_chunker(std::string_view spec);
+Result<std::unique_ptr<Chunker>> make_chunker(std::string_view spec, ChunkRoom room);
 
 }  // namespace ica::adder

@@ -17,20 +17,16 @@ FileBuilder::FileBuilder(const CidBuilder& cids, Layout layout, bool raw_leaves,
                          const BlockSink& sink)
     : cids_(cids), layout_(layout), raw_leaves_(raw_leaves), sink_(sink) {}
 
-Node FileBuilder::make_leaf(BytesView chunk, UnixFsType type) {
-  if (raw_leaves_) {
-    Node leaf;
-    leaf.cid = cids_.raw(chunk);
-    leaf.size = chunk.size();
-    leaf.file_size = chunk.size();
-    sink_({leaf.cid, Bytes(chunk)});
-    return leaf;
-  }
+ChunkRoom FileBuilder::chunk_room(bool raw_leaves) {
+  return raw_leaves ? ChunkRoom() : ChunkRoom{kLeafFront, kLeafBack};
+}
+
+Node FileBuilder::make_leaf(Bytes chunk, UnixFsType type) {
   Node leaf;
-  Bytes block = dag_pb_leaf(type, chunk);
-  leaf.cid = cids_.dag_pb(block);
+  leaf.file_size = chunk.size() - chunk_room(raw_leaves_).front;
+  Bytes block = raw_leaves_ ? std::move(chunk) : dag_pb_leaf(type, std::move(chunk));
+  leaf.cid = raw_leaves_ ? cids_.raw(block) : cids_.dag_pb(block);
   leaf.size = block.size();
-  leaf.file_size = chunk.size();
   sink_({leaf.cid, std::move(block)});
   return leaf;
 }
@@ -46,11 +42,11 @@ Node FileBuilder::close(Open& open) {
   return emit_dag_pb(cids_, std::move(open.node), open.file_size, sink_);
 }
 
-void FileBuilder::add_chunk(BytesView chunk) {
+void FileBuilder::add_chunk(Bytes chunk) {
   // Full nodes are closed before the block of the next leaf is made: that is the reference's order.
   if (layout_ == Layout::Balanced) {
     make_room_balanced();
-    const Node leaf = make_leaf(chunk, UnixFsType::File);
+    const Node leaf = make_leaf(std::move(chunk), UnixFsType::File);
     if (open_.empty()) {
       only_leaf_ = leaf;
     } else {
@@ -58,7 +54,7 @@ void FileBuilder::add_chunk(BytesView chunk) {
     }
   } else {
     make_room_trickle();
-    add_child(open_.back(), make_leaf(chunk, UnixFsType::Raw));
+    add_child(open_.back(), make_leaf(std::move(chunk), UnixFsType::Raw));
   }
 }
 
@@ -91,7 +87,7 @@ Node FileBuilder::finish_balanced() {
   }
   if (open_.empty()) {
     // An empty file is a leaf without content, raw if asked for.
-    return make_leaf({}, UnixFsType::File);
+    return make_leaf(Bytes(chunk_room(raw_leaves_).front, 0), UnixFsType::File);
   }
   Node last = close(open_[0]);
   for (size_t level = 1; level < open_.size(); ++level) {

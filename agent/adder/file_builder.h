@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/adder/adder.h"
+#include "agent/adder/chunker.h"
 #include "agent/adder/unixfs.h"
 
 namespace ica::adder {
@@ -15,7 +16,10 @@ class FileBuilder {
  public:
   FileBuilder(const CidBuilder& cids, Layout layout, bool raw_leaves, const BlockSink& sink);
 
-  void add_chunk(BytesView chunk);
+  // What chunks need around them.
+  static ChunkRoom chunk_room(bool raw_leaves);
+  // With that room.
+  void add_chunk(Bytes chunk);
   // The root; the builder is then ready for the next file.
   Node finish();
 
@@ -31,7 +35,7 @@ class FileBuilder {
     int repeat = 0;
   };
 
-  Node make_leaf(BytesView chunk, UnixFsType type);
+  Node make_leaf(Bytes chunk, UnixFsType type);
   void add_child(Open& parent, const Node& child);
   Node close(Open& open);
   void make_room_balanced();

@@ -55,24 +55,26 @@ Cid CidBuilder::raw(BytesView block) const {
   return Cid::make_v1(multicodec::kRaw, multihash_of(hash_code, block));
 }
 
-Bytes dag_pb_leaf(UnixFsType type, BytesView content) {
+Bytes dag_pb_leaf(UnixFsType type, Bytes content) {
+  const size_t size = content.size() - kLeafFront;
   Bytes head;
   PbWriter w(head);
   write_type(w, type);
-  if (!content.empty()) {
+  if (size > 0) {
     head.push_back(2 << 3 | 2);
-    append_varint(head, content.size());
+    append_varint(head, size);
   }
   Bytes tail;
-  PbWriter(tail).varint(3, content.size());
-  Bytes out;
-  out.reserve(head.size() + content.size() + tail.size() + 8);
-  out.push_back(1 << 3 | 2);  // the node's data
-  append_varint(out, head.size() + content.size() + tail.size());
-  out += head;
-  out += content;
-  out += tail;
-  return out;
+  PbWriter(tail).varint(3, size);
+  Bytes front;
+  front.push_back(1 << 3 | 2);  // the node's data
+  append_varint(front, head.size() + size + tail.size());
+  front += head;
+  ICA_ASSERT(front.size() <= kLeafFront);
+  // All but small leaves fill the room, and nothing moves.
+  content.replace(0, kLeafFront, front);
+  content += tail;
+  return content;
 }
 
 Bytes unixfs_file(uint64_t file_size, const std::vector<uint64_t>& block_sizes) {

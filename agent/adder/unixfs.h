@@ -45,8 +45,12 @@ enum class UnixFsType {
   HamtShard = 5
 };
 
-// The dag-pb block of a leaf with content: a node without links, written in one go.
-Bytes dag_pb_leaf(UnixFsType type, BytesView content);
+// What the framing of a leaf takes around a content of at most 2 MiB.
+inline constexpr size_t kLeafFront = 10;
+inline constexpr size_t kLeafBack = 4;
+// The dag-pb block of a leaf with content, a node without links. `content` begins with kLeafFront
+// bytes of any value, and becomes the block.
+Bytes dag_pb_leaf(UnixFsType type, Bytes content);
 // The Data messages of UnixFS, in the field order of Go's encoder.
 Bytes unixfs_file(uint64_t file_size, const std::vector<uint64_t>& block_sizes);
 Bytes unixfs_directory();

@@ -12,7 +12,7 @@ namespace ica::cluster {
 
 struct LaneLimits {
   // What may wait for one destination.
-  size_t buffer = 4 << 20;
+  size_t buffer = 2 << 20;
   // How long one destination may keep the faster ones waiting, in all; then it gets no more blocks
   // and finishes by ordinary pinning.
   Duration patience = std::chrono::seconds(10);

@@ -321,7 +321,7 @@ size_t ClientExchange::on_send(char* data, size_t size, size_t count, void* poin
   }
   self->unsent_ -= bytes;
   self->sent_ += bytes;
-  if (self->unsent_ <= kLowWater) {
+  if (self->unsent_ <= kSendLowWater) {
     self->wake(std::move(lock), false, true);
   }
   return bytes;

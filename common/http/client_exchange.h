@@ -79,7 +79,7 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
   bool has_status() const { return headers_done_ || done_; }
   bool is_done() const { return done_; }
   bool has_data() const { return done_ || !received_.empty(); }
-  bool has_room() const { return done_ || unsent_ < kHighWater; }
+  bool has_room() const { return done_ || unsent_ < kSendHighWater; }
   Task<void> wait(Slot slot, Test ready);
   void wake(std::unique_lock<std::mutex> lock, bool reader, bool writer);
 
@@ -89,8 +89,10 @@ class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
   static int on_seek(void* self, curl_off_t offset, int origin);
   static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
 
-  static constexpr size_t kHighWater = 256 * 1024;
-  static constexpr size_t kLowWater = 128 * 1024;
+  static constexpr size_t kHighWater = 256 * 1024;  // of what was received
+  // A few of the largest blocks: the two threads then need not take turns at each.
+  static constexpr size_t kSendHighWater = 1024 * 1024;
+  static constexpr size_t kSendLowWater = 512 * 1024;
 
   const ClientRequest request_;
   const bool collect_;

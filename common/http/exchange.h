@@ -6,7 +6,7 @@ namespace ica::http {
 
 inline constexpr size_t kMaxPending = 16 * 1024;  // answer bytes that may wait without a suspension
 inline constexpr size_t kMaxAhead = 16 * 1024;    // bytes taken in ahead of a handler
-inline constexpr size_t kMaxBodyPiece = 64 * 1024;   // of a body, when a handler asks for it
+inline constexpr size_t kMaxBodyPiece = 256 * 1024;  // of a body, when a handler asks for it
 inline constexpr uint64_t kMaxDiscard = 256 * 1024;  // unread body taken in to keep the connection
 inline constexpr size_t kYieldEvery =
     256 * 1024;  // a fast reader must not keep a thread for itself

@@ -1,10 +1,10 @@
 """Uploads: one file through POST /add of ours and of the reference, and straight into Kubo. See scripts/bench."""
 import argparse
+import os
 import socket
 import time
 
 from harness import http
-from harness.wait import wait_until
 from report import laboratory, print_now, report
 
 BOUNDARY = "ica-bench-boundary"
@@ -30,51 +30,58 @@ def upload(port, target, path, size):
     return took, answer.documents()[-1]
 
 
-def measure(lab, flavour, path, size, rounds):
-    kubo = lab.kubo()
-    rows = {}
-    if flavour == "kubo":
-        port, target, process, key = kubo.api_port, "/api/v0/add?pin=true&quieter=true&progress=false", None, "Hash"
-    else:
-        peer = lab.peer(kubo, flavour, flavour)
-        peer.wait_candidates()
-        port, target, process, key = peer.rest_port, "/add?stream-channels=true&progress=false", peer.process, "cid"
-    times = []
-    for _ in range(rounds):
-        took, last = upload(port, target, path, size)
-        times.append(took)
-        cid = last[key]
-        if process:
-            peer.wait_status(cid, "pinned", 60)
-            peer.call("DELETE", f"/pins/{cid}")
-            wait_until(lambda c=cid: not kubo.is_pinned(c), 60, "it is unpinned")
+class Contender:
+    """A party with a Kubo of its own."""
+
+    def __init__(self, lab, flavour):
+        self.kubo = lab.kubo()
+        self.peer = None
+        self.times = []
+        if flavour == "kubo":
+            self.port, self.key = self.kubo.api_port, "Hash"
+            self.target = "/api/v0/add?pin=true&quieter=true&progress=false"
         else:
-            kubo.cli("pin", "rm", cid)
-        kubo.cli("repo", "gc", "-q")
-    rows["best, MiB/s"] = size / (1 << 20) / min(times)
-    rows["median, MiB/s"] = size / (1 << 20) / sorted(times)[len(times) // 2]
-    if process:
-        rows["peak RSS of the peer, MB"] = process.peak_rss() / 1e6
-        rows["CPU of the peer, s a GiB"] = process.cpu_seconds() / rounds / size * (1 << 30)
-    return rows
+            self.peer = lab.peer(self.kubo, flavour, flavour)
+            self.peer.wait_candidates()
+            self.port, self.key = self.peer.rest_port, "cid"
+            self.target = "/add?stream-channels=true&progress=false"
+
+    def round(self, path, size):
+        took, last = upload(self.port, self.target, path, size)
+        self.times.append(took)
+        if self.peer:
+            self.peer.wait_status(last[self.key], "pinned", 60)
+
+    def rows(self, size):
+        rates = sorted(size / (1 << 20) / t for t in self.times)
+        rows = {"best, MiB/s": rates[-1], "median, MiB/s": rates[len(rates) // 2]}
+        if self.peer:
+            rows["peak RSS of the peer, MB"] = self.peer.process.peak_rss() / 1e6
+            rows["CPU of the peer, s a GiB"] = self.peer.process.cpu_seconds() / len(rates) / size * (1 << 30)
+        return rows
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=("ours", "go", "kubo"))
     options = parser.parse_args()
-    results = {}
-    for flavour in [options.only] if options.only else ["ours", "go", "kubo"]:
-        with laboratory() as lab:
-            path = lab.folder / "f.bin"
+    size = options.mib << 20
+    with laboratory() as lab:
+        contenders = {f: Contender(lab, f) for f in ([options.only] if options.only else ["ours", "go", "kubo"])}
+        # In turns, each round with content of its own, and nothing is deleted meanwhile: ext4 looks at every file that
+        # was deleted in the last minutes when it makes one, which would slow down whoever comes later.
+        for number in range(options.rounds):
+            path = lab.folder / f"{number}.bin"
             with open("/dev/urandom", "rb") as random, open(path, "wb") as file:
                 for _ in range(options.mib):
                     file.write(random.read(1 << 20))
-            results[flavour] = measure(lab, flavour, path, options.mib << 20, options.rounds)
-            print_now(f"  {flavour}: {results[flavour]}")
-    report("add", results, f"a file of {options.mib} MiB")
+            for flavour, contender in contenders.items():
+                os.sync()  # what others have written is not this one's to wait for
+                contender.round(path, size)
+                print_now(f"  {flavour}: round {number + 1}: {size / (1 << 20) / contender.times[-1]:.0f} MiB/s")
+        report("add", {f: c.rows(size) for f, c in contenders.items()}, f"a file of {options.mib} MiB")
 
 
 if __name__ == "__main__":
