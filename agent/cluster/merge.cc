@@ -247,14 +247,11 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
 
   api::GlobalPinInfo join(const Cid& cid) {
     api::GlobalPinInfo global;
+    global.peer_map.reserve(lanes_.size());
     for (const auto& lane : lanes_) {
       while (!lane->empty() && lane->front().cid == cid) {
-        api::PinInfo& info = lane->front();
         // An answer speaks for the peer that gave it, and for nobody else.
-        if (info.peer != lane->peer) {
-          info.peer = lane->peer;
-        }
-        api::add_peer(global, std::move(info));
+        api::add_peer(global, std::move(lane->front()), lane->peer_text);
         ++lane->position;
       }
     }

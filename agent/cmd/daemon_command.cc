@@ -43,12 +43,12 @@ constexpr std::string_view kDescription = R"(
 
 // The memory that threads keep for themselves is most of an idle peer: few pools. A pool keeps what
 // one page of a listing needs, or each page would have the kernel clear it anew; after a burst
-// release_pages() gives that back, too. Blocks of an upload come from there as well: mapped one by
-// one, each would be cleared page by page.
+// release_pages() gives that back, too. Blocks of an upload (256 KiB) come from there as well:
+// mapped one by one, each would be cleared page by page.
 void tune_memory() {
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 2 << 20);
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_MMAP_THRESHOLD, 320 << 10);
   mallopt(M_TOP_PAD, 64 << 10);
 }
 

@@ -78,8 +78,9 @@ class FoundPins final : public cluster::Stream<api::Pin> {
 
 // Drops the peers in other states; false when none is left.
 bool keep_matching(api::GlobalPinInfo& info, api::StatusFilter filter) {
-  std::erase_if(info.peer_map,
-                [filter](const auto& entry) { return !api::matches(filter, entry.second.status); });
+  for (auto it = info.peer_map.begin(); it != info.peer_map.end();) {
+    it = api::matches(filter, it->second.status) ? std::next(it) : info.peer_map.erase(it);
+  }
   return !info.peer_map.empty();
 }
 

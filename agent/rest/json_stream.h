@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/cluster/peer_group.h"
@@ -38,13 +40,29 @@ Task<Status> fetch(cluster::Stream<T>& items, Result<std::vector<T>>& out) {
   co_return Status();
 }
 
+// What is written in one go: as much as the connection sends without copying it once more.
+inline constexpr size_t kPiece = 64 << 10;
+inline constexpr size_t kUsualLine = 1 << 10;
+
 template <typename T>
 Task<Status> write_items(LineWriter& writer, const std::vector<T>& items) {
   std::string lines;
-  for (const T& item : items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (lines.empty()) {
+      lines.reserve(std::min(kPiece + 2 * kUsualLine, (items.size() - i) * kUsualLine));
+    }
     JsonWriter json(lines);
-    write_json(json, item);
+    write_json(json, items[i]);
     lines.push_back('\n');
+    if (lines.size() >= kPiece) {
+      Status written = co_await writer.write(std::exchange(lines, std::string()));
+      if (!written) {
+        co_return written;
+      }
+    }
+  }
+  if (lines.empty()) {
+    co_return Status();
   }
   co_return co_await writer.write(std::move(lines));
 }

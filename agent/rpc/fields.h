@@ -121,8 +121,9 @@ void read(MsgpackReader& in, api::NullableList<T>& value) {
   read(in, value.items);
 }
 
-template <typename T>
-void write(Bytes& out, const std::map<std::string, T>& map) {
+template <typename Map>
+  requires requires { typename Map::mapped_type; }
+void write(Bytes& out, const Map& map) {
   MsgpackWriter(out).map(map.size());
   for (const auto& [key, value] : map) {
     write(out, key);
@@ -138,6 +139,17 @@ void read(MsgpackReader& in, std::map<std::string, T>& map) {
     read(in, key);
     read(in, map[std::move(key)]);
   }
+}
+
+// Sorted once in the end: entries in any order cost no more for it.
+inline void read(MsgpackReader& in, api::PeerMap& map) {
+  api::PeerMap::sequence_type entries;
+  for (size_t n = in.map(); n > 0 && in.ok(); --n) {
+    auto& [key, value] = entries.emplace_back();
+    read(in, key);
+    read(in, value);
+  }
+  map.adopt_sequence(std::move(entries));
 }
 
 // ---- structs

@@ -1,6 +1,7 @@
 // Calls with many answers, and with many arguments.
 #include "agent/rpc/exchange.h"
 #include "common/base/async.h"
+#include "common/base/read_ahead.h"
 
 namespace ica::rpc {
 namespace {
@@ -36,13 +37,14 @@ Task<Result<Infos>> read_infos(ClientPtr client, ExchangePtr exchange) {
   co_return out;
 }
 
+// Answers are decoded where the stream lives, the next batch while the caller works on the last.
 class RemoteInfos final : public cluster::Stream<api::PinInfo> {
  public:
   RemoteInfos(ClientPtr client, ExchangePtr exchange, StopToken stop)
-      : client_(std::move(client)),
-        exchange_(std::move(exchange)),
+      : exchange_(std::move(exchange)),
         stop_(std::move(stop)),
-        on_stop_(stop_, ResetStream{exchange_->stream()}) {}
+        on_stop_(stop_, ResetStream{exchange_->stream()}),
+        batches_(exchange_->stream()->executor(), ReadInfos{std::move(client), exchange_}, stop_) {}
 
   ~RemoteInfos() override {
     // The stream goes where it lives; one that has not ended is reset there.
@@ -56,11 +58,7 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
   }
 
   Task<Result<Infos>> next() override {
-    if (ended_) {
-      co_return Infos();
-    }
-    auto batch =
-        co_await on_executor(exchange_->stream()->executor(), read_infos(client_, exchange_));
+    auto batch = co_await batches_.next();
     if (!batch) {
       co_return fail(call_error(std::move(batch.error()), stop_));
     }
@@ -69,10 +67,16 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
   }
 
  private:
-  const ClientPtr client_;
+  struct ReadInfos {
+    ClientPtr client;
+    ExchangePtr exchange;
+    Task<Result<Infos>> operator()() const { return read_infos(client, exchange); }
+  };
+
   ExchangePtr exchange_;
   const StopToken stop_;
   const std::stop_callback<ResetStream> on_stop_;
+  ReadAhead<api::PinInfo> batches_;
   bool ended_ = false;
 };
 

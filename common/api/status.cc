@@ -172,7 +172,7 @@ GlobalPinInfo to_global(const PinInfo& info) {
 }
 
 // A peer that could not be asked knows nothing of the pin, so what others said stands.
-void add_peer(GlobalPinInfo& global, PinInfo info) {
+void add_peer(GlobalPinInfo& global, PinInfo info, const std::string& peer) {
   const bool asked = info.info.status != TrackerStatus::ClusterError &&
                      info.info.status != TrackerStatus::Undefined;
   if (!global.cid.defined() || asked) {
@@ -183,7 +183,12 @@ void add_peer(GlobalPinInfo& global, PinInfo info) {
     global.created = info.created;
     global.metadata = std::move(info.metadata);
   }
-  global.peer_map[info.peer.text()] = std::move(info.info);
+  global.peer_map.insert_or_assign(peer, std::move(info.info));
+}
+
+void add_peer(GlobalPinInfo& global, PinInfo info) {
+  const std::string peer = info.peer.text();
+  add_peer(global, std::move(info), peer);
 }
 
 void write_json(JsonWriter& out, const GlobalPinInfo& info) {

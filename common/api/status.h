@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <map>
 #include <string>
 #include <string_view>
@@ -62,6 +63,9 @@ struct PinInfo {
   PinInfoShort info;
 };
 
+// By peer ID text. A listing makes one for every line, so it is one piece of memory.
+using PeerMap = boost::container::flat_map<std::string, PinInfoShort>;
+
 struct GlobalPinInfo {
   Cid cid;
   std::string name;
@@ -69,12 +73,14 @@ struct GlobalPinInfo {
   NullableList<Multiaddr> origins;
   Time created;
   std::map<std::string, std::string> metadata;
-  std::map<std::string, PinInfoShort> peer_map;  // by peer ID text
+  PeerMap peer_map;
 };
 
 // A global view that holds one peer's answer; and one more answer added to it.
 GlobalPinInfo to_global(const PinInfo& info);
 void add_peer(GlobalPinInfo& global, PinInfo info);
+// The same for whoever has the text of info.peer at hand.
+void add_peer(GlobalPinInfo& global, PinInfo info, const std::string& peer);
 
 void write_json(JsonWriter& out, const GlobalPinInfo& info);
 std::string to_json(const GlobalPinInfo& info);

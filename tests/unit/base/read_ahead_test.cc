@@ -26,6 +26,16 @@ struct Source {
   }
 };
 
+// The same, each page some time later.
+struct SlowSource {
+  Source source;
+  Task<Page> operator()() const { return later(source); }
+  static Task<Page> later(Source source) {
+    co_await asio::post(asio::use_awaitable);
+    co_return source();
+  }
+};
+
 Task<void> take(std::shared_ptr<ReadAhead<int>> pages, size_t count, std::vector<Page>* out) {
   for (size_t i = 0; i < count; ++i) {
     out->push_back(co_await pages->next());
@@ -115,6 +125,29 @@ TEST_CASE("at its end nothing is read any more, and a stop is told before the ne
     stop.request_stop();
     CHECK(taken(ctx, pages, 1).front().error().code() == Code::Cancelled);
     CHECK(*source.reads == 1);
+  }
+}
+
+TEST_CASE("a read may wait itself") {
+  for (const bool fails : {false, true}) {
+    CAPTURE(fails);
+    asio::io_context ctx;
+    asio::thread_pool disk(2);
+    Source source;
+    if (fails) {
+      source.end = fail(Code::Corrupt, "torn");
+    }
+    const auto pages = taken(
+        ctx, std::make_shared<ReadAhead<int>>(disk.get_executor(), SlowSource{source}, StopToken()),
+        4);
+    REQUIRE(pages.size() == 4);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(pages[static_cast<size_t>(i)].value() == std::vector<int>{i + 1});
+    }
+    CHECK(pages[3].has_value() == !fails);
+    disk.wait();
+    CHECK(*source.reads == 4);
+    CHECK(source.reads.use_count() == 1);
   }
 }
 
