@@ -92,9 +92,11 @@ void YamuxStream::grow_window() {
   if (room <= receive_window_ || room - receive_window_ < window_size_ / 2) {
     return;
   }
-  // A window that is used up quickly limits the throughput: double it.
+  // A window that is used up quickly limits the throughput: double it. Not while much of it waits
+  // here unread: then it is the reader that limits it, and more would only wait in memory.
+  const bool reader_keeps_up = received_bytes_ < window_size_ / 3;
   const auto now = SteadyClock::now();
-  if (now - last_update_ < std::chrono::milliseconds(200) &&
+  if (reader_keeps_up && now - last_update_ < std::chrono::milliseconds(200) &&
       window_size_ < session_->options_.max_window &&
       session_->receive_bytes_ + window_size_ < session_->options_.max_receive_bytes) {
     window_size_ = std::min(session_->options_.max_window, window_size_ * 2);

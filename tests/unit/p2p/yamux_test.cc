@@ -124,6 +124,58 @@ TEST_CASE("a writer waits for a reader that does not read, within the window") {
   run_on(context, scenario, &ends);
 }
 
+namespace {
+
+Task<void> write_until_stuck(yamux::YamuxStreamPtr s, bool* stuck) {
+  auto written = co_await s->write(pattern(16'000'000));
+  CHECK(!written.has_value());
+  *stuck = true;
+}
+
+// A reader takes 2 MB in pieces of `limit`, letting others run `turns` times between two of them,
+// then stops. Returns how much the writer can still send.
+Task<void> send_ahead(Ends* e, size_t limit, int turns, size_t* ahead) {
+  auto near = *e->dialler->open();
+  auto far = co_await next_accepted(*e);
+  near->set_deadline(std::chrono::steady_clock::now() + std::chrono::seconds(2));
+  bool stuck = false;
+  spawn(e->dialler->strand(), write_until_stuck(near, &stuck), "writer");
+  for (size_t got = 0; got < 2'000'000;) {
+    auto piece = co_await far->read_some(limit);
+    REQUIRE(piece.has_value());
+    got += piece->size();
+    for (int i = 0; i < turns; ++i) {
+      co_await asio::post(e->dialler->strand(), asio::use_awaitable);
+    }
+  }
+  while (!stuck) {
+    co_await asio::post(e->dialler->strand(), asio::use_awaitable);
+  }
+  near->set_deadline({});
+  auto ended = co_await near->close_write();
+  CHECK(ended.has_value());
+  const Bytes rest = co_await read_all(far);
+  *ahead = rest.size();
+}
+
+}  // namespace
+
+TEST_CASE("the window grows for a reader that waits, not for one that is behind") {
+  size_t eager = 0, slow = 0;
+  {
+    asio::io_context context;
+    Ends ends(context);
+    run_on(context, send_ahead, &ends, size_t{1'000'000}, 0, &eager);
+  }
+  {
+    asio::io_context context;
+    Ends ends(context);
+    run_on(context, send_ahead, &ends, size_t{1'000}, 20, &slow);
+  }
+  CHECK(eager > yamux::kInitialWindow);
+  CHECK(slow <= yamux::kInitialWindow);
+}
+
 TEST_CASE("a reset ends both directions at the other side, and others go on") {
   asio::io_context context;
   Ends ends(context);
