@@ -47,10 +47,11 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
         batches_(exchange_->stream()->executor(), ReadInfos{std::move(client), exchange_}, stop_) {}
 
   ~RemoteInfos() override {
-    // The stream goes where it lives; one that has not ended is reset there.
+    // The stream goes where it lives, with all that holds it; one that has not ended is reset
+    // there.
     const Executor executor = exchange_->stream()->executor();
     const bool ended = ended_;
-    asio::post(executor, [exchange = std::move(exchange_), ended] {
+    asio::post(executor, [exchange = std::move(exchange_), batches = std::move(batches_), ended] {
       if (!ended) {
         exchange->stream()->reset();
       }

@@ -9,7 +9,7 @@ namespace ica::http {
 namespace {
 
 // Bytes are received into the thread's one buffer, so that a connection that waits holds none.
-constexpr size_t kScratchSize = 256 * 1024;
+constexpr size_t kScratchSize = kMaxBodyPiece;
 char* scratch() {
   thread_local const std::unique_ptr<char[]> buffer(new char[kScratchSize]);
   return buffer.get();

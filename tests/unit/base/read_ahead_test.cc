@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <future>
 #include <thread>
+#include <variant>
 
 #include "common/base/async.h"
 
@@ -53,29 +54,38 @@ std::vector<Page> taken(asio::io_context& ctx, const std::shared_ptr<ReadAhead<i
 
 }  // namespace
 
-TEST_CASE("pages come in order, with their end or error behind them") {
-  for (const bool fails : {false, true}) {
-    CAPTURE(fails);
-    asio::io_context ctx;
-    asio::thread_pool disk(2);
-    Source source;
-    if (fails) {
-      source.end = fail(Code::Corrupt, "torn");
+TEST_CASE("pages come in order, with their end or error behind them, whether a read waits or not") {
+  for (const bool waits : {false, true}) {
+    for (const bool fails : {false, true}) {
+      CAPTURE(waits);
+      CAPTURE(fails);
+      asio::io_context ctx;
+      asio::thread_pool disk(2);
+      Source source;
+      if (fails) {
+        source.end = fail(Code::Corrupt, "torn");
+      }
+      std::variant<ReadAhead<int>::Read, ReadAhead<int>::AsyncRead> read = source;
+      if (waits) {
+        read = SlowSource{source};
+      }
+      const auto pages = taken(
+          ctx, std::make_shared<ReadAhead<int>>(disk.get_executor(), std::move(read), StopToken()),
+          4);
+      REQUIRE(pages.size() == 4);
+      for (int i = 0; i < 3; ++i) {
+        CHECK(pages[static_cast<size_t>(i)].value() == std::vector<int>{i + 1});
+      }
+      CHECK(pages[3].has_value() == !fails);
+      if (fails) {
+        CHECK(pages[3].error().message() == "torn");
+      } else {
+        CHECK(pages[3]->empty());
+      }
+      disk.wait();
+      CHECK(*source.reads == 4);  // nothing behind the end
+      CHECK(source.reads.use_count() == 1);
     }
-    const auto pages =
-        taken(ctx, std::make_shared<ReadAhead<int>>(disk.get_executor(), source, StopToken()), 4);
-    REQUIRE(pages.size() == 4);
-    for (int i = 0; i < 3; ++i) {
-      CHECK(pages[static_cast<size_t>(i)].value() == std::vector<int>{i + 1});
-    }
-    CHECK(pages[3].has_value() == !fails);
-    if (fails) {
-      CHECK(pages[3].error().message() == "torn");
-    } else {
-      CHECK(pages[3]->empty());
-    }
-    disk.wait();
-    CHECK(*source.reads == 4);  // nothing behind the end
   }
 }
 
@@ -125,29 +135,6 @@ TEST_CASE("at its end nothing is read any more, and a stop is told before the ne
     stop.request_stop();
     CHECK(taken(ctx, pages, 1).front().error().code() == Code::Cancelled);
     CHECK(*source.reads == 1);
-  }
-}
-
-TEST_CASE("a read may wait itself") {
-  for (const bool fails : {false, true}) {
-    CAPTURE(fails);
-    asio::io_context ctx;
-    asio::thread_pool disk(2);
-    Source source;
-    if (fails) {
-      source.end = fail(Code::Corrupt, "torn");
-    }
-    const auto pages = taken(
-        ctx, std::make_shared<ReadAhead<int>>(disk.get_executor(), SlowSource{source}, StopToken()),
-        4);
-    REQUIRE(pages.size() == 4);
-    for (int i = 0; i < 3; ++i) {
-      CHECK(pages[static_cast<size_t>(i)].value() == std::vector<int>{i + 1});
-    }
-    CHECK(pages[3].has_value() == !fails);
-    disk.wait();
-    CHECK(*source.reads == 4);
-    CHECK(source.reads.use_count() == 1);
   }
 }
 
