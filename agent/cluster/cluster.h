@@ -117,6 +117,9 @@ class Cluster {
   // What this peer answers to another one.
   Task<Result<api::PinInfo>> own_status(Cid cid, StopToken stop);
   StreamPtr<api::PinInfo> own_status_all(api::StatusFilter filter, StopToken stop);  // sorted
+  // The same as the tracker has it, and what goes with each of them.
+  StreamPtr<tracker::TrackedPin> own_tracked_all(api::StatusFilter filter, StopToken stop);
+  api::PinInfoShort own_info() const;
   Task<Result<api::PinInfo>> own_recover(Cid cid, StopToken stop);
   StreamPtr<api::PinInfo> own_recover_all(StopToken stop);
 

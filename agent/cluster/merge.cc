@@ -147,21 +147,130 @@ class SortedStream final : public Stream<api::PinInfo> {
   std::vector<std::unique_ptr<Run>> runs_;
 };
 
+// One peer's part of a merge: the batch at hand and where the rest comes from.
+class Lane {
+ public:
+  Lane(MergeSource source, size_t run_items)
+      : peer_(std::move(source.peer)),
+        peer_text_(peer_.text()),
+        own_(source.own),
+        error_(std::move(source.error)),
+        items_(std::move(source.infos.items)),
+        briefs_(std::move(source.infos.briefs)) {
+    if (items_ && !source.infos.sorted) {
+      items_ = sorted(std::move(items_), run_items);
+    }
+  }
+
+  const PeerId& peer() const { return peer_; }
+  const std::string& peer_text() const { return peer_text_; }
+  const std::string& error() const { return error_; }
+  const std::optional<Error>& damage() const { return damage_; }
+
+  bool empty() const { return position_ >= (briefs_ ? brief_.items.size() : batch_.size()); }
+  bool wants_batch() const { return empty() && (items_ || briefs_); }
+  BytesView cid() const {
+    return briefs_ ? brief_.items[position_].cid : BytesView(batch_[position_].cid.bytes());
+  }
+  bool in_brief() const { return briefs_ != nullptr; }
+
+  static Task<bool> refill(Lane& lane) {
+    lane.position_ = 0;
+    if (lane.briefs_) {
+      auto batches = co_await lane.briefs_->next();
+      lane.take(std::move(batches));
+    } else {
+      auto batch = co_await lane.items_->next();
+      lane.take(std::move(batch));
+    }
+    co_return true;
+  }
+
+  // Adds what stands in front, and moves on.
+  void add_to(api::GlobalPinInfo& global) {
+    // An answer speaks for the peer that gave it, and for nobody else.
+    if (briefs_) {
+      global.peer_map.insert_or_assign(peer_text_, short_info(brief_, brief_.items[position_]));
+    } else {
+      api::add_peer(global, std::move(batch_[position_]), peer_text_);
+    }
+    ++position_;
+  }
+
+  // The same of an answer in brief, with its pin. One that is no good ends the lane.
+  bool add_pin_to(api::GlobalPinInfo& global) {
+    auto info = full_info(brief_, brief_.items[position_]);
+    if (!info) {
+      fail_with(info.error());
+      return false;
+    }
+    api::add_peer(global, std::move(*info), peer_text_);
+    ++position_;
+    return true;
+  }
+
+ private:
+  void take(Result<std::vector<BriefBatch>> batches) {
+    if (!batches) {
+      fail_with(batches.error());
+    } else if (batches->empty()) {
+      end();
+    } else {
+      brief_ = std::move(batches->front());
+    }
+  }
+
+  void take(Result<std::vector<api::PinInfo>> batch) {
+    if (!batch) {
+      fail_with(batch.error());
+    } else if (batch->empty()) {
+      end();
+    } else {
+      batch_ = std::move(*batch);
+    }
+  }
+
+  void end() {
+    items_.reset();
+    briefs_.reset();
+    batch_.clear();
+    position_ = 0;
+  }
+
+  void fail_with(const Error& error) {
+    end();
+    const Code code = error.code();
+    if (own_ && (code == Code::Corrupt || code == Code::Io || code == Code::Cancelled)) {
+      damage_ = error;
+    } else if (code != Code::PermissionDenied) {
+      error_ = error.message();
+    }
+  }
+
+  PeerId peer_;
+  std::string peer_text_;
+  bool own_;
+  std::string error_;
+  std::optional<Error> damage_;
+  // One of the two, or none at the end.
+  StreamPtr<api::PinInfo> items_;
+  StreamPtr<BriefBatch> briefs_;
+  std::vector<api::PinInfo> batch_;
+  BriefBatch brief_;
+  size_t position_ = 0;
+};
+
 class MergeStream final : public Stream<api::GlobalPinInfo> {
  public:
   MergeStream(std::vector<MergeSource> sources, FailedInfo failed, size_t run_items)
       : failed_(std::move(failed)) {
-    for (MergeSource& source : sources) {
-      auto lane = std::make_unique<Lane>();
-      lane->peer = std::move(source.peer);
-      lane->peer_text = lane->peer.text();
-      lane->error = std::move(source.error);
-      lane->own = source.own;
-      lane->items = std::move(source.infos.items);
-      if (lane->items && !source.infos.sorted) {
-        lane->items = sorted(std::move(lane->items), run_items);
+    // Answers in brief go last: they need not bring a pin that another one told.
+    for (const bool in_brief : {false, true}) {
+      for (MergeSource& source : sources) {
+        if ((source.infos.briefs != nullptr) == in_brief) {
+          lanes_.push_back(std::make_unique<Lane>(std::move(source), run_items));
+        }
       }
-      lanes_.push_back(std::move(lane));
     }
   }
 
@@ -169,98 +278,71 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
     std::vector<api::GlobalPinInfo> out;
     out.reserve(kBatch);
     while (out.size() < kBatch) {
-      if (std::any_of(lanes_.begin(), lanes_.end(), wants_batch)) {
+      if (std::any_of(lanes_.begin(), lanes_.end(),
+                      [](const auto& lane) { return lane->wants_batch(); })) {
         const Status filled = co_await fill();
         CO_TRY_VOID(filled);
       }
-      const Cid* least = nullptr;
-      for (const auto& lane : lanes_) {
-        if (!lane->empty() && (least == nullptr || lane->front().cid < *least)) {
-          least = &lane->front().cid;
-        }
-      }
+      const Lane* const least = front();
       if (least == nullptr) {
         break;
       }
-      out.push_back(join(Cid(*least)));
+      join(least->cid(), out);
     }
     co_return out;
   }
 
  private:
-  struct Lane {
-    PeerId peer;
-    std::string peer_text;
-    StreamPtr<api::PinInfo> items;  // null when it has ended
-    std::vector<api::PinInfo> batch;
-    size_t position = 0;
-    std::string error;
-    bool own = false;
-    std::optional<Error> damage;
-    bool empty() const { return position >= batch.size(); }
-    api::PinInfo& front() { return batch[position]; }
-  };
-
-  static bool wants_batch(const std::unique_ptr<Lane>& lane) {
-    return lane->empty() && lane->items;
-  }
-
-  static Task<bool> refill(Lane& lane) {
-    auto batch = co_await lane.items->next();
-    lane.position = 0;
-    if (!batch) {
-      lane.batch.clear();
-      lane.items.reset();
-      const Code code = batch.error().code();
-      if (lane.own && (code == Code::Corrupt || code == Code::Io || code == Code::Cancelled)) {
-        lane.damage = batch.error();
-      } else if (code != Code::PermissionDenied) {
-        lane.error = batch.error().message();
-      }
-    } else {
-      lane.batch = std::move(*batch);
-      if (lane.batch.empty()) {
-        lane.items.reset();
-      }
-    }
-    co_return true;
-  }
-
   // No lane is empty before its end; those that are get their next batch side by side.
   Task<Status> fill() {
     std::vector<Task<bool>> tasks;
     for (const auto& lane : lanes_) {
-      if (wants_batch(lane)) {
-        tasks.push_back(refill(*lane));
+      if (lane->wants_batch()) {
+        tasks.push_back(Lane::refill(*lane));
       }
     }
-    if (!tasks.empty()) {
-      co_await gather(std::move(tasks));
-    }
+    co_await gather(std::move(tasks));
     for (const auto& lane : lanes_) {
-      if (lane->damage) {
-        co_return fail(*lane->damage);
+      if (lane->damage()) {
+        co_return fail(*lane->damage());
       }
     }
     co_return Status();
   }
 
-  api::GlobalPinInfo join(const Cid& cid) {
+  // The lane with the least CID.
+  const Lane* front() const {
+    const Lane* least = nullptr;
+    for (const auto& lane : lanes_) {
+      if (!lane->empty() && (least == nullptr || lane->cid() < least->cid())) {
+        least = lane.get();
+      }
+    }
+    return least;
+  }
+
+  // Adds what all say of `least` to `out`, unless the only one to say anything turns out to be no
+  // good.
+  void join(BytesView least, std::vector<api::GlobalPinInfo>& out) {
     api::GlobalPinInfo global;
     global.peer_map.reserve(lanes_.size());
     for (const auto& lane : lanes_) {
-      while (!lane->empty() && lane->front().cid == cid) {
-        // An answer speaks for the peer that gave it, and for nobody else.
-        api::add_peer(global, std::move(lane->front()), lane->peer_text);
-        ++lane->position;
+      // Once the CID is known, `least` may point to what is gone.
+      while (!lane->empty() &&
+             lane->cid() == (global.cid.defined() ? BytesView(global.cid.bytes()) : least)) {
+        if (!lane->in_brief() || global.cid.defined()) {
+          lane->add_to(global);
+        } else if (!lane->add_pin_to(global)) {
+          return;
+        }
       }
     }
     for (const auto& lane : lanes_) {
-      if (!lane->error.empty()) {
-        global.peer_map.emplace(lane->peer_text, failed_(lane->peer, lane->error));
+      if (!lane->error().empty()) {
+        global.peer_map.emplace(lane->peer_text(), failed_(lane->peer(), lane->error()));
       }
     }
-    return global;
+    out.push_back(std::move(global));
   }
 
   const FailedInfo failed_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/cluster/brief_status.h"
 #include "agent/ipfs/connector.h"
 #include "common/api/peer.h"
 #include "common/api/pin.h"
@@ -19,10 +20,12 @@ using Stream = ipfs::BatchStream<T>;
 template <typename T>
 using StreamPtr = std::unique_ptr<Stream<T>>;
 
-// What one peer answers to a question about many CIDs. Only peers like us promise an order.
+// What one peer answers to a question about many CIDs. Only peers like us promise an order; about
+// statuses of everything they answer in brief.
 struct PinInfos {
   StreamPtr<api::PinInfo> items;
-  bool sorted = false;  // by CID bytes, ascending
+  bool sorted = false;                     // by CID bytes, ascending
+  StreamPtr<BriefBatch> briefs = nullptr;  // sorted, one batch at a time, in place of `items`
 };
 
 // The other peers, as the use cases see them: one question to one peer. Every call ends by itself:

@@ -35,12 +35,12 @@ Task<Status> check_kubo(CorePtr core, api::StatusFilter filter, StopToken stop) 
 using TrackedPage = Result<std::vector<tracker::TrackedPin>>;
 
 // This peer's statuses from the tracker's index, read on a disk thread.
-class TrackedStream {
+class TrackedStream final : public Stream<tracker::TrackedPin> {
  public:
   TrackedStream(CorePtr core, api::StatusFilter filter, StopToken stop)
       : core_(std::move(core)), filter_(filter), stop_(std::move(stop)) {}
 
-  Task<TrackedPage> next() {
+  Task<TrackedPage> next() override {
     if (!pages_) {
       CO_TRY_VOID(co_await check_kubo(core_, filter_, stop_));
       std::shared_ptr<tracker::StatusCursor> cursor = core_->parts.tracker.status_all(filter_);
@@ -58,22 +58,6 @@ class TrackedStream {
   const StopToken stop_;
   std::optional<ReadAhead<tracker::TrackedPin>> pages_;
 };
-
-// An unpin goes on after its pin has left the pinset; it is then shown as of the time of the unpin.
-void complete(api::Pin& pin, const tracker::LocalStatus& local) {
-  switch (local.status) {
-    case api::TrackerStatus::UnpinQueued:
-    case api::TrackerStatus::Unpinning:
-    case api::TrackerStatus::UnpinError:
-      pin.allocations.present = true;
-      if (pin.timestamp.is_zero()) {
-        pin.timestamp = local.timestamp;
-      }
-      break;
-    default:
-      break;
-  }
-}
 
 void fill(api::PinInfoShort& info, tracker::LocalStatus&& local) {
   info.status = local.status;
@@ -135,7 +119,7 @@ class OwnGlobalStream final : public Stream<api::GlobalPinInfo> {
 
  private:
   api::GlobalPinInfo convert(tracker::TrackedPin&& item) const {
-    complete(item.pin, item.local);
+    complete(item.pin, item.local.status, item.local.timestamp);
     api::GlobalPinInfo out;
     out.cid = std::move(item.pin.cid);
     out.name = std::move(item.pin.options.name);
@@ -458,15 +442,10 @@ api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked) const {
 }
 
 api::PinInfo Cluster::Core::to_info(tracker::TrackedPin tracked, api::PinInfoShort own) const {
-  complete(tracked.pin, tracked.local);
+  complete(tracked.pin, tracked.local.status, tracked.local.timestamp);
   api::PinInfo out;
-  out.cid = std::move(tracked.pin.cid);
-  out.name = std::move(tracked.pin.options.name);
   out.peer = parts.self;
-  out.allocations = std::move(tracked.pin.allocations);
-  out.origins = std::move(tracked.pin.options.origins);
-  out.created = tracked.pin.timestamp;
-  out.metadata = std::move(tracked.pin.options.metadata);
+  take_pin(out, std::move(tracked.pin));
   out.info = std::move(own);
   fill(out.info, std::move(tracked.local));
   return out;
@@ -489,7 +468,9 @@ StreamPtr<api::GlobalPinInfo> Cluster::status_all(api::StatusFilter filter, Stop
   if (asks_only_itself(*core_)) {
     return std::make_unique<OwnGlobalStream>(core_, filter, std::move(stop), true);
   }
-  PinInfos own{own_status_all(filter, stop), true};
+  PinInfos own;
+  own.items = own_status_all(filter, stop);
+  own.sorted = true;
   AskAll ask = [core = core_, filter, stop](PeerId peer) {
     return core->parts.peers.status_all(std::move(peer), filter, stop);
   };
@@ -512,7 +493,8 @@ StreamPtr<api::GlobalPinInfo> Cluster::recover_all(StopToken stop) {
   if (asks_only_itself(*core_)) {
     return recover_all_local(std::move(stop));
   }
-  PinInfos own{own_recover_all(stop), false};
+  PinInfos own;
+  own.items = own_recover_all(stop);
   AskAll ask = [core = core_, stop](PeerId peer) {
     return core->parts.peers.recover_all(std::move(peer), stop);
   };
@@ -529,6 +511,14 @@ Task<Result<api::PinInfo>> Cluster::own_status(Cid cid, StopToken stop) {
 
 StreamPtr<api::PinInfo> Cluster::own_status_all(api::StatusFilter filter, StopToken stop) {
   return std::make_unique<OwnInfoStream>(core_, filter, std::move(stop));
+}
+
+api::PinInfoShort Cluster::own_info() const {
+  return core_->own_info();
+}
+
+StreamPtr<tracker::TrackedPin> Cluster::own_tracked_all(api::StatusFilter filter, StopToken stop) {
+  return std::make_unique<TrackedStream>(core_, filter, std::move(stop));
 }
 
 Task<Result<api::PinInfo>> Cluster::own_recover(Cid cid, StopToken stop) {

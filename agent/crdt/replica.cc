@@ -174,14 +174,19 @@ Result<std::optional<api::Pin>> Replica::get(const Cid& cid,
 
 Result<std::vector<api::Pin>> Replica::page(const Cid& after, size_t limit,
                                             const store::SnapshotPtr& snapshot) const {
+  constexpr size_t kRoom = 256;  // what nearly all callers ask for; moving pins is not for free
   std::vector<api::Pin> pins;
+  pins.reserve(std::min(limit, kRoom));
   auto cursor = store_.cursor(Family::Pins, {}, snapshot);
   // The first key behind `after`.
   after.defined() ? cursor->seek(after.bytes() + '\0') : cursor->seek_first();
   for (; cursor->valid() && pins.size() < limit; cursor->next()) {
     TRY(const auto cid, Cid::from_bytes(cursor->key()).context("a key of the pinset"));
-    TRY(auto pin, pin_of_record(cid, cursor->value()));
-    pins.push_back(std::move(pin));
+    auto pin = pin_of_record(cid, cursor->value());
+    if (!pin) {
+      return fail(std::move(pin.error()));
+    }
+    pins.push_back(*std::move(pin));
   }
   TRY_VOID(cursor->status());
   return pins;

@@ -54,7 +54,7 @@ Task<Status> Call::read_id() {
   }
   write(header_, ResponseHeader{id_, {}, ErrorType::Method});
   // A header need not name the call; of thousands in a row between us only the first does.
-  later_header_ = stream_->protocol() == kSortedProtocol ? encode(Empty()) : header_;
+  later_header_ = stream_->protocol() == kOwnProtocol ? encode(Empty()) : header_;
   co_return Status();
 }
 

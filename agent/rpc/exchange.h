@@ -99,9 +99,11 @@ Error call_error(Error error, const StopToken& stop);
 // We have what we want: closes the call without losing what is on its way.
 void close_gently(p2p::StreamPtr stream);
 
-// PinInfos as they arrive on a call that was opened and asked.
+// PinInfos as they arrive on a call that was opened and asked; and statuses in brief.
 cluster::StreamPtr<api::PinInfo> remote_infos(ClientPtr client, ExchangePtr exchange,
                                               StopToken stop);
+cluster::StreamPtr<cluster::BriefBatch> remote_briefs(ClientPtr client, ExchangePtr exchange,
+                                                      StopToken stop);
 Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_block_stream(ClientPtr client, PeerId peer,
                                                                  StopToken stop);
 

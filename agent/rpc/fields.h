@@ -26,7 +26,6 @@ void write(Bytes& out, const std::string& value);
 void write(Bytes& out, api::PinMode value);
 void write(Bytes& out, api::PinType value);
 void write(Bytes& out, api::TrackerStatus value);
-void write(Bytes& out, const api::PinInfoShort& value);
 void write(Bytes& out, const api::RepoGcKey& value);
 
 void read(MsgpackReader& in, Multiaddr& value);
@@ -35,7 +34,6 @@ void read(MsgpackReader& in, std::string& value);
 void read(MsgpackReader& in, api::PinMode& value);
 void read(MsgpackReader& in, api::PinType& value);
 void read(MsgpackReader& in, api::TrackerStatus& value);
-void read(MsgpackReader& in, api::PinInfoShort& value);
 void read(MsgpackReader& in, api::RepoGcKey& value);
 
 template <std::integral T>

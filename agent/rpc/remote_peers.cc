@@ -181,8 +181,12 @@ Task<Result<cluster::PinInfos>> infos_of(ClientPtr client, PeerId peer,
     co_return fail(std::move(exchange.error()));
   }
   cluster::PinInfos out;
-  out.sorted = (*exchange)->stream()->protocol() == kSortedProtocol;
-  out.items = remote_infos(client, *exchange, std::move(stop));
+  if ((*exchange)->stream()->protocol() == kOwnProtocol) {
+    out.sorted = true;
+    out.briefs = remote_briefs(client, *exchange, std::move(stop));
+  } else {
+    out.items = remote_infos(client, *exchange, std::move(stop));
+  }
   co_return out;
 }
 
@@ -261,8 +265,8 @@ Task<Result<cluster::PinInfos>> RemotePeers::status_all(PeerId peer, api::Status
   Bytes request = encode(ServiceId{"PinTracker", "StatusAll"});
   write(request, Filter{filter});
   return infos_of(impl_, std::move(peer),
-                  {std::string(kSortedProtocol), std::string(api::kRpcProtocol)},
-                  std::move(request), std::move(stop));
+                  {std::string(kOwnProtocol), std::string(api::kRpcProtocol)}, std::move(request),
+                  std::move(stop));
 }
 
 Task<Result<api::PinInfo>> RemotePeers::recover(PeerId peer, Cid cid, Duration limit,

@@ -1,4 +1,5 @@
 // Calls with many answers, and with many arguments.
+#include "agent/rpc/briefs.h"
 #include "agent/rpc/exchange.h"
 #include "common/base/async.h"
 #include "common/base/read_ahead.h"
@@ -37,16 +38,71 @@ Task<Result<Infos>> read_infos(ClientPtr client, ExchangePtr exchange) {
   co_return out;
 }
 
+Result<cluster::BriefBatch> batch_of(BytesView value,
+                                     std::shared_ptr<const api::PinInfoShort> about) {
+  TRY(const BytesView data, briefs_data(value));
+  cluster::BriefBatch batch;
+  batch.peer = std::move(about);
+  batch.data = std::make_shared<const Bytes>(data);
+  TRY(batch.items, read_briefs(*batch.data));
+  return batch;
+}
+
+// One answer in brief. The first answer of a call tells of the peer and is kept in `about`.
+struct BriefReader {
+  ClientPtr client;
+  ExchangePtr exchange;
+  std::shared_ptr<const api::PinInfoShort> about;
+};
+
+Task<Result<std::vector<cluster::BriefBatch>>> read_briefs_batch(
+    std::shared_ptr<BriefReader> reader) {
+  Exchange& exchange = *reader->exchange;
+  const size_t max = reader->client->options.max_answer;
+  std::vector<cluster::BriefBatch> out;
+  exchange.set_limit(reader->client->options.stall_limit);
+  if (!reader->about) {
+    auto first = co_await exchange.answer(max);
+    if (!first) {
+      co_return fail(std::move(first.error()));
+    }
+    if (!first->has_value()) {
+      co_return fail(Code::Protocol, "unexpected EOF");
+    }
+    auto about = decode<api::PinInfoShort>(**first);
+    if (!about) {
+      co_return exchange.refuse(std::move(about.error()));
+    }
+    reader->about = std::make_shared<const api::PinInfoShort>(std::move(*about));
+  }
+  auto value = co_await exchange.answer(max);
+  if (!value) {
+    co_return fail(std::move(value.error()));
+  }
+  if (!value->has_value()) {
+    co_return out;
+  }
+  auto batch = batch_of(**value, reader->about);
+  if (!batch) {
+    co_return exchange.refuse(std::move(batch.error()));
+  }
+  out.push_back(std::move(*batch));
+  co_return out;
+}
+
 // Answers are decoded where the stream lives, the next batch while the caller works on the last.
-class RemoteInfos final : public cluster::Stream<api::PinInfo> {
+template <typename T>
+class RemoteItems final : public cluster::Stream<T> {
  public:
-  RemoteInfos(ClientPtr client, ExchangePtr exchange, StopToken stop)
+  using Batch = Result<std::vector<T>>;
+
+  RemoteItems(ExchangePtr exchange, std::function<Task<Batch>()> read, StopToken stop)
       : exchange_(std::move(exchange)),
         stop_(std::move(stop)),
         on_stop_(stop_, ResetStream{exchange_->stream()}),
-        batches_(exchange_->stream()->executor(), ReadInfos{std::move(client), exchange_}, stop_) {}
+        batches_(exchange_->stream()->executor(), std::move(read), stop_) {}
 
-  ~RemoteInfos() override {
+  ~RemoteItems() override {
     // The stream goes where it lives, with all that holds it; one that has not ended is reset
     // there.
     const Executor executor = exchange_->stream()->executor();
@@ -58,7 +114,7 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
     });
   }
 
-  Task<Result<Infos>> next() override {
+  Task<Batch> next() override {
     auto batch = co_await batches_.next();
     if (!batch) {
       co_return fail(call_error(std::move(batch.error()), stop_));
@@ -68,16 +124,10 @@ class RemoteInfos final : public cluster::Stream<api::PinInfo> {
   }
 
  private:
-  struct ReadInfos {
-    ClientPtr client;
-    ExchangePtr exchange;
-    Task<Result<Infos>> operator()() const { return read_infos(client, exchange); }
-  };
-
   ExchangePtr exchange_;
   const StopToken stop_;
   const std::stop_callback<ResetStream> on_stop_;
-  ReadAhead<api::PinInfo> batches_;
+  ReadAhead<T> batches_;
   bool ended_ = false;
 };
 
@@ -206,7 +256,17 @@ class RemoteBlocks final : public ipfs::BlockSink {
 
 cluster::StreamPtr<api::PinInfo> remote_infos(ClientPtr client, ExchangePtr exchange,
                                               StopToken stop) {
-  return std::make_unique<RemoteInfos>(std::move(client), std::move(exchange), std::move(stop));
+  auto read = [client = std::move(client), exchange] { return read_infos(client, exchange); };
+  return std::make_unique<RemoteItems<api::PinInfo>>(std::move(exchange), std::move(read),
+                                                     std::move(stop));
+}
+
+cluster::StreamPtr<cluster::BriefBatch> remote_briefs(ClientPtr client, ExchangePtr exchange,
+                                                      StopToken stop) {
+  auto reader = std::make_shared<BriefReader>(BriefReader{std::move(client), exchange, nullptr});
+  auto read = [reader = std::move(reader)] { return read_briefs_batch(reader); };
+  return std::make_unique<RemoteItems<cluster::BriefBatch>>(std::move(exchange), std::move(read),
+                                                            std::move(stop));
 }
 
 Task<Result<std::unique_ptr<ipfs::BlockSink>>> open_block_stream(ClientPtr client, PeerId peer,

@@ -1,6 +1,7 @@
 // The methods that other peers may call.
 #include <algorithm>
 
+#include "agent/rpc/briefs.h"
 #include "agent/rpc/call.h"
 #include "common/crypto/hash.h"
 
@@ -9,6 +10,9 @@ namespace {
 
 template <typename T>
 using Items = cluster::StreamPtr<T>;
+
+// An answer of statuses in brief is sent at this size; a page of ordinary pins is smaller.
+constexpr size_t kBriefsBytes = 64 << 10;
 
 // --- calls with one argument and one answer
 
@@ -129,6 +133,43 @@ Task<void> send_all(CallPtr call, Items<T> items) {
   co_await call->finish();
 }
 
+// First what is the same for all, then a page of statuses an answer.
+Task<void> send_briefs(CallPtr call, Items<tracker::TrackedPin> items) {
+  call->add_answer(call->backend().cluster.own_info());
+  while (true) {
+    call->expect_within(Duration::zero());
+    auto page = co_await items->next();
+    if (!page) {
+      co_await call->answer_error(std::move(page.error()), ErrorType::Method);
+      co_return;
+    }
+    if (page->empty()) {
+      break;
+    }
+    Briefs briefs;
+    for (tracker::TrackedPin& item : *page) {
+      add(briefs, std::move(item));
+      if (briefs.data.size() >= kBriefsBytes) {
+        call->add_answer(briefs);
+        briefs.data.clear();
+        const Status sent = co_await call->flush();
+        if (!sent) {
+          co_return;
+        }
+      }
+    }
+    if (!briefs.data.empty()) {
+      call->add_answer(briefs);
+      const Status sent = co_await call->flush();
+      if (!sent) {
+        co_return;
+      }
+    }
+  }
+  (void)co_await call->flush();
+  co_await call->finish();
+}
+
 Task<void> status_all(CallPtr call) {
   auto filter = co_await call->argument<Filter>(true);
   if (!filter) {
@@ -138,8 +179,12 @@ Task<void> status_all(CallPtr call) {
   }
   call->expect_within(Duration::zero());
   watch(call, false);
-  co_await send_all<api::PinInfo>(
-      call, call->backend().cluster.own_status_all(filter->mask, call->stop()));
+  cluster::Cluster& cluster = call->backend().cluster;
+  if (call->stream()->protocol() == kOwnProtocol) {
+    co_await send_briefs(call, cluster.own_tracked_all(filter->mask, call->stop()));
+  } else {
+    co_await send_all<api::PinInfo>(call, cluster.own_status_all(filter->mask, call->stop()));
+  }
 }
 
 Task<void> recover_all_local(CallPtr call) {

@@ -138,7 +138,7 @@ Server::Server(p2p::Network& network, cluster::Cluster& cluster, ipfs::Connector
 Server::~Server() = default;
 
 void Server::start() {
-  for (const std::string_view protocol : {api::kRpcProtocol, kSortedProtocol}) {
+  for (const std::string_view protocol : {api::kRpcProtocol, kOwnProtocol}) {
     impl_->network.handle(std::string(protocol), [impl = impl_](p2p::StreamPtr stream) {
       return serve(impl, std::move(stream));
     });

@@ -10,9 +10,9 @@
 
 namespace ica::rpc {
 
-// The same calls as on api::kRpcProtocol, with the promise that PinTracker.StatusAll answers in
-// order of CID bytes. Peers of the reference do not know it and ignore it.
-inline constexpr std::string_view kSortedProtocol = "/ica/cluster/1.0/rpc";
+// The same calls as on api::kRpcProtocol, but PinTracker.StatusAll answers in order of CID bytes
+// and in brief (briefs.h). Peers of the reference do not know it and ignore it.
+inline constexpr std::string_view kOwnProtocol = "/ica/cluster/1.1/rpc";
 
 struct ServerOptions {
   size_t max_calls = 1024;  // at once, of all peers

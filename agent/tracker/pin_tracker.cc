@@ -328,7 +328,7 @@ std::vector<RunningPtr> PinTracker::all_running() const {
   return result;
 }
 
-TrackedPin PinTracker::compose_settled(api::Pin pin) const {
+TrackedPin PinTracker::compose_settled(api::Pin&& pin) const {
   TrackedPin result;
   result.pin = std::move(pin);
   result.local.status = settled_status(result.pin, options_.self);

@@ -147,7 +147,7 @@ class PinTracker final : public Tracker,
   static Task<void> reconcile_behind(Self self);
 
   // Views (any thread).
-  TrackedPin compose_settled(api::Pin pin) const;
+  TrackedPin compose_settled(api::Pin&& pin) const;
   TrackedPin compose(const Cid& cid, std::optional<api::Pin> pin, const std::optional<Row>& row,
                      const RunningPtr& running) const;
   RunningPtr find_running(const Cid& cid) const;

@@ -130,16 +130,15 @@ Result<std::vector<TrackedPin>> StatusWalk::next_from_pinset(size_t limit) {
       result.reserve(pins.size());
     }
     for (api::Pin& pin : pins) {
-      TrackedPin tracked;
       if (all_settled_) {
-        tracked = tracker_->compose_settled(std::move(pin));
+        result.push_back(tracker_->compose_settled(std::move(pin)));
       } else {
         const Cid cid = pin.cid;
         TRY(const auto row, row_beside(cid));
-        tracked = tracker_->compose(cid, std::move(pin), row, running_for(cid));
+        result.push_back(tracker_->compose(cid, std::move(pin), row, running_for(cid)));
       }
-      if (api::matches(filter_, tracked.local.status)) {
-        result.push_back(std::move(tracked));
+      if (!api::matches(filter_, result.back().local.status)) {
+        result.pop_back();
       }
     }
   }

@@ -1,3 +1,4 @@
+#include "agent/rpc/briefs.h"
 #include "agent/rpc/frames.h"
 #include "agent/rpc/types.h"
 #include "tests/fuzz/fuzz.h"
@@ -19,6 +20,20 @@ void check(BytesView input) {
   ICA_ASSERT(rpc::encode(*again) == written);
 }
 
+// Each item can be shown, or is refused.
+void check_briefs(BytesView input) {
+  const auto items = rpc::read_briefs(input);
+  if (!items) {
+    return;
+  }
+  ICA_ASSERT(!items->empty());
+  const cluster::BriefBatch batch{std::make_shared<const api::PinInfoShort>(), {}, *items};
+  for (const cluster::BriefStatus& item : batch.items) {
+    const auto info = cluster::full_info(batch, item);
+    ICA_ASSERT(!info || info->cid.bytes() == item.cid);
+  }
+}
+
 }  // namespace
 
 ICA_FUZZ(BytesView input) {
@@ -27,7 +42,7 @@ ICA_FUZZ(BytesView input) {
   }
   const auto type = static_cast<uint8_t>(input[0]);
   input.remove_prefix(1);
-  switch (type % 16) {
+  switch (type % 17) {
     case 0:
       return check<rpc::Empty>(input);
     case 1:
@@ -58,7 +73,9 @@ ICA_FUZZ(BytesView input) {
       return check<ipfs::RepoStat>(input);
     case 14:
       return check<rpc::ServiceId>(input);
-    default:
+    case 15:
       return check<rpc::ResponseHeader>(input);
+    default:
+      return check_briefs(input);
   }
 }

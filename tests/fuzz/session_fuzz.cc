@@ -39,7 +39,7 @@ constexpr std::string_view kBitswap = "/ipfs/bitswap/1.2.0";
 constexpr std::array<std::string_view, 11> kProtocols = {kMeshsub,
                                                          kBitswap,
                                                          api::kRpcProtocol,
-                                                         rpc::kSortedProtocol,
+                                                         rpc::kOwnProtocol,
                                                          kIdentifyProtocol,
                                                          kIdentifyPushProtocol,
                                                          kPingProtocol,

@@ -140,8 +140,8 @@ struct Peer {
     pin.options.name = "pin " + std::to_string(n);
     pin.options.replication_factor_min = pin.options.replication_factor_max = -1;
     pin.timestamp = clock.now();
-    pin.allocations.present = true;
-    pinset.pins[pin.cid] = pin;
+    // As the real pinset gives it back.
+    pinset.pins[pin.cid] = api::decode_pin(pin.cid, api::encode_pin(pin)).value();
   }
 
   const PeerId id;

@@ -1,3 +1,4 @@
+#include "agent/rpc/briefs.h"
 #include "agent/rpc/frames.h"
 #include "agent/rpc/types.h"
 #include "common/base/offload.h"
@@ -26,6 +27,22 @@ Task<Result<std::vector<T>>> collect(std::shared_ptr<cluster::Stream<T>> stream)
 template <typename T>
 Result<std::vector<T>> all(Pair& pair, cluster::StreamPtr<T> stream) {
   return pair.await(collect<T>(std::shared_ptr<cluster::Stream<T>>(std::move(stream))));
+}
+
+// Both forms of an answer about many pins.
+Result<std::vector<api::PinInfo>> all(Pair& pair, cluster::PinInfos infos) {
+  if (!infos.briefs) {
+    return all(pair, std::move(infos.items));
+  }
+  std::vector<api::PinInfo> out;
+  TRY(const auto batches, all(pair, std::move(infos.briefs)));
+  for (const cluster::BriefBatch& batch : batches) {
+    for (const cluster::BriefStatus& item : batch.items) {
+      TRY(auto info, cluster::full_info(batch, item));
+      out.push_back(std::move(info));
+    }
+  }
+  return out;
 }
 
 TEST_CASE("questions to one peer and its answers") {
@@ -78,17 +95,26 @@ TEST_CASE("statuses of everything come sorted from peers like us") {
   for (int n = 1; n <= 3; ++n) {
     pair.b.tracker.local[cid_number(n)].status = api::TrackerStatus::PinError;
   }
+  pair.b.tracker.local[cid_number(1)].error = "no luck";
+  pair.b.tracker.local[cid_number(1)].attempt_count = 3;
+  pair.b.tracker.local[cid_number(1)].priority = true;
   auto infos = pair.await(pair.a.remote.status_all(pair.b.id, 0, {})).value();
   CHECK(infos.sorted);
-  const auto items = all(pair, std::move(infos.items)).value();
+  const auto items = all(pair, std::move(infos)).value();
   REQUIRE(items.size() == 1000);
+  for (const api::PinInfo& info : items) {
+    // Nothing is lost beside the whole form, in which one CID's answer comes.
+    auto whole = pair.await(pair.a.remote.status(pair.b.id, info.cid, kLimit, {})).value();
+    whole.peer = info.peer;
+    REQUIRE(api::to_json(api::to_global(info)) == api::to_json(api::to_global(whole)));
+  }
   CHECK(std::is_sorted(items.begin(), items.end(),
                        [](const auto& a, const auto& b) { return a.cid < b.cid; }));
-  CHECK(pair.wire.opened[std::string(kSortedProtocol)] == 1);
+  CHECK(pair.wire.opened[std::string(kOwnProtocol)] == 1);
 
   const auto filter = static_cast<uint32_t>(api::TrackerStatus::PinError);
   infos = pair.await(pair.a.remote.status_all(pair.b.id, filter, {})).value();
-  CHECK(all(pair, std::move(infos.items)).value().size() == 3);
+  CHECK(all(pair, std::move(infos)).value().size() == 3);
 
   // The whole way: the use case of one peer merges the other's answers.
   const auto merged = all(pair, pair.a.cluster.status_all(0, {})).value();
@@ -111,7 +137,7 @@ TEST_CASE("a stream that nobody reads to its end is given up") {
   }
   {
     auto infos = pair.await(pair.a.remote.status_all(pair.b.id, 0, {})).value();
-    auto some = pair.await(infos.items->next());
+    auto some = pair.await(infos.briefs->next());
     CHECK(!some->empty());
     // It holds what the network holds, not all.
     CHECK(pair.b.server.stats().running == 1);
@@ -119,20 +145,20 @@ TEST_CASE("a stream that nobody reads to its end is given up") {
   CHECK(pair.quiet(pair.b));
   StopSource source;
   auto infos = pair.await(pair.a.remote.status_all(pair.b.id, 0, source.get_token())).value();
-  CHECK(pair.await(infos.items->next()).has_value());
+  CHECK(pair.await(infos.briefs->next()).has_value());
   source.request_stop();
   pair.until([&] { return pair.b.server.stats().running == 0; });
-  const auto rest = all(pair, std::move(infos.items));
+  const auto rest = all(pair, std::move(infos));
   REQUIRE(!rest.has_value());
   CHECK(rest.error().code() == Code::Cancelled);
 }
 
-// Answers calls of the reference's protocol with these bytes, whatever was asked.
+// Answers calls with these bytes, whatever was asked.
 struct Canned {
-  Canned(Pair& pair, Bytes bytes, bool closes = true)
+  Canned(Pair& pair, Bytes bytes, bool closes = true, std::string_view protocol = api::kRpcProtocol)
       : host(pair.wire, peer_id(2)), shared(std::make_shared<Shared>(Shared{bytes, closes})) {
     pair.wire.connect(pair.a.host, host);
-    host.handle(std::string(api::kRpcProtocol),
+    host.handle(std::string(protocol),
                 [shared = shared](p2p::StreamPtr stream) { return run(shared, stream); });
   }
   struct Shared {
@@ -180,6 +206,42 @@ TEST_CASE("Go peers give no order, and may fail in the middle") {
     REQUIRE(!then.has_value());
     CHECK(then.error().message() == "disk on fire");
   }
+}
+
+TEST_CASE("answers in brief that are no good") {
+  Pair pair;
+  const Bytes header = encode(ResponseHeader{});
+  const Bytes about = header + encode(api::PinInfoShort());
+  Briefs briefs;
+  for (const int n : {1, 2}) {
+    tracker::TrackedPin tracked;
+    tracked.pin.cid = cid_number(n);
+    add(briefs, std::move(tracked));
+  }
+  const Bytes good = header + encode(briefs);
+  Canned peer(pair, about + good, true, kOwnProtocol);
+  const auto ask = [&](Bytes bytes) {
+    peer.shared->bytes = std::move(bytes);
+    auto infos = pair.await(pair.a.remote.status_all(peer_id(2), 0, {})).value();
+    REQUIRE(infos.briefs != nullptr);
+    return all(pair, std::move(infos));
+  };
+  CHECK(ask(about + good).value().size() == 2);
+  CHECK(ask(about + good + good).value().size() == 4);
+  CHECK(ask(about).value().empty());
+  CHECK(ask("").error().message() == "unexpected EOF");
+  CHECK(ask(about + header).error().message() == "unexpected EOF");
+  CHECK(ask(about + good.substr(0, good.size() - 1)).error().message() == "unexpected EOF");
+  CHECK(ask(header + "\x05").error().code() == Code::InvalidArgument);  // no peer
+  CHECK(ask(about + header + "\xc0").error().code() == Code::InvalidArgument);
+  CHECK(ask(about + header + "\x93\x01\x02\x03").error().code() == Code::InvalidArgument);
+  CHECK(ask(about + header + encode(Briefs{briefs.data.substr(1)})).error().code() ==
+        Code::InvalidArgument);
+  CHECK(ask(about + header + encode(Briefs{briefs.data + '\x01'})).error().code() ==
+        Code::InvalidArgument);
+  CHECK(ask(about + good + error_answer("disk on fire", ErrorType::Method)).error().message() ==
+        "disk on fire");
+  CHECK(ask(error_answer("no", ErrorType::Authorization)).error().code() == Code::PermissionDenied);
 }
 
 TEST_CASE("errors of a call") {
