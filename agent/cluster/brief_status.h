@@ -33,10 +33,4 @@ api::PinInfoShort short_info(const BriefBatch& batch, const BriefStatus& item);
 // The item with its pin. Errors: InvalidArgument (no CID), those of api::decode_pin.
 Result<api::PinInfo> full_info(const BriefBatch& batch, const BriefStatus& item);
 
-// As the reference shows it: an unpin goes on after its pin has left the pinset, and is then of the
-// time of the unpin.
-void complete(api::Pin& pin, api::TrackerStatus status, Time since);
-// Those parts of a pin that go with a status.
-void take_pin(api::PinInfo& info, api::Pin&& pin);
-
 }  // namespace ica::cluster

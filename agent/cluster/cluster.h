@@ -100,7 +100,7 @@ class Cluster {
   // not; how many. Reads the index of expiries only.
   Task<Result<size_t>> remove_expired(StopToken stop);
 
-  // --- status (status.cc)
+  // --- status (status.cc, status_all.cc)
   Task<Result<api::GlobalPinInfo>> status(Cid cid, StopToken stop);
   Task<Result<api::GlobalPinInfo>> status_local(Cid cid, StopToken stop);
   // A failure of this peer alone is an error of the local stream, and an entry of the global one.

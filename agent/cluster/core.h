@@ -47,6 +47,23 @@ struct Cluster::Core {
 
 using CorePtr = std::shared_ptr<Cluster::Core>;
 
+// --- a pin and its status here, as they are shown
+
+// As in the reference: an unpin goes on after its pin has left the pinset, and is then of the time
+// of the unpin.
+void complete(api::Pin& pin, api::TrackerStatus status, Time since);
+void take_local(api::PinInfoShort& info, tracker::LocalStatus&& local);
+// `Info` is api::PinInfo or api::GlobalPinInfo.
+template <typename Info>
+void take_pin(Info& info, api::Pin&& pin) {
+  info.cid = std::move(pin.cid);
+  info.name = std::move(pin.options.name);
+  info.allocations = std::move(pin.allocations);
+  info.origins = std::move(pin.options.origins);
+  info.created = pin.timestamp;
+  info.metadata = std::move(pin.options.metadata);
+}
+
 inline constexpr Duration kPeerLimit = std::chrono::seconds(15);
 
 // Replaces factors of 0 by the configured ones and checks them; for "everywhere" clears

@@ -1,4 +1,5 @@
 // New places for the pins of peers that are gone.
+#include "agent/cluster/contains.h"
 #include "agent/cluster/core.h"
 #include "common/base/async.h"
 #include "common/base/log.h"
@@ -18,10 +19,8 @@ void charge(ClusterView& view, const std::vector<PeerId>& before,
     return;
   }
   for (api::Metric& metric : found->second) {
-    const auto in = [&metric](const std::vector<PeerId>& peers) {
-      return std::find(peers.begin(), peers.end(), metric.peer) != peers.end();
-    };
-    if (in(after) && !in(before)) {
+    // Without a weight the value counts.
+    if (metric.weight > 0 && contains(after, metric.peer) && !contains(before, metric.peer)) {
       metric.weight = std::max<int64_t>(metric.weight - Placements::kGuessedBytes, 1);
     }
   }

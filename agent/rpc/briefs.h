@@ -7,10 +7,12 @@
 
 namespace ica::rpc {
 
-// Some statuses as one value, whose end is found without looking into it.
+// Some statuses as one value, whose end is found without looking into it. It is sent when it has
+// kBriefsBytes, so it is longer than that by one pin at most; a page of ordinary pins is shorter.
 struct Briefs {
   Bytes data;
 };
+inline constexpr size_t kBriefsBytes = 64 << 10;
 void write(Bytes& out, const Briefs& value);
 
 void add(Briefs& briefs, tracker::TrackedPin&& tracked);

@@ -58,7 +58,7 @@ struct BriefReader {
 Task<Result<std::vector<cluster::BriefBatch>>> read_briefs_batch(
     std::shared_ptr<BriefReader> reader) {
   Exchange& exchange = *reader->exchange;
-  const size_t max = reader->client->options.max_answer;
+  const size_t max = reader->client->options.max_answer + kBriefsBytes;
   std::vector<cluster::BriefBatch> out;
   exchange.set_limit(reader->client->options.stall_limit);
   if (!reader->about) {

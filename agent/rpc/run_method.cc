@@ -11,9 +11,6 @@ namespace {
 template <typename T>
 using Items = cluster::StreamPtr<T>;
 
-// An answer of statuses in brief is sent at this size; a page of ordinary pins is smaller.
-constexpr size_t kBriefsBytes = 64 << 10;
-
 // --- calls with one argument and one answer
 
 template <typename A, typename R>
@@ -103,8 +100,34 @@ Task<Result<std::vector<PeerId>>> swarm_peers(Backend backend, Empty, StopToken 
 
 // --- calls that answer with a stream
 
+// What becomes of the items of a stream: an answer each.
 template <typename T>
+struct Whole {
+  void add(Call& call, T&& item) { call.add_answer(item); }
+  void end_page(Call&) {}
+};
+
+// Statuses in brief: an answer a page.
+struct InBrief {
+  Briefs page;
+
+  void add(Call& call, tracker::TrackedPin&& tracked) {
+    rpc::add(page, std::move(tracked));
+    if (page.data.size() >= kBriefsBytes) {
+      end_page(call);
+    }
+  }
+  void end_page(Call& call) {
+    if (!page.data.empty()) {
+      call.add_answer(page);
+      page.data.clear();
+    }
+  }
+};
+
+template <typename T, typename Form = Whole<T>>
 Task<void> send_all(CallPtr call, Items<T> items) {
+  Form form;
   while (true) {
     call->expect_within(Duration::zero());
     auto batch = co_await items->next();
@@ -115,8 +138,8 @@ Task<void> send_all(CallPtr call, Items<T> items) {
     if (batch->empty()) {
       break;
     }
-    for (const T& item : *batch) {
-      call->add_answer(item);
+    for (T& item : *batch) {
+      form.add(*call, std::move(item));
       if (call->wants_flush()) {
         const Status sent = co_await call->flush();
         if (!sent) {
@@ -125,45 +148,10 @@ Task<void> send_all(CallPtr call, Items<T> items) {
       }
     }
     // What is known is shown at once, however long the next batch takes.
+    form.end_page(*call);
     const Status sent = co_await call->flush();
     if (!sent) {
       co_return;
-    }
-  }
-  co_await call->finish();
-}
-
-// First what is the same for all, then a page of statuses an answer.
-Task<void> send_briefs(CallPtr call, Items<tracker::TrackedPin> items) {
-  call->add_answer(call->backend().cluster.own_info());
-  while (true) {
-    call->expect_within(Duration::zero());
-    auto page = co_await items->next();
-    if (!page) {
-      co_await call->answer_error(std::move(page.error()), ErrorType::Method);
-      co_return;
-    }
-    if (page->empty()) {
-      break;
-    }
-    Briefs briefs;
-    for (tracker::TrackedPin& item : *page) {
-      add(briefs, std::move(item));
-      if (briefs.data.size() >= kBriefsBytes) {
-        call->add_answer(briefs);
-        briefs.data.clear();
-        const Status sent = co_await call->flush();
-        if (!sent) {
-          co_return;
-        }
-      }
-    }
-    if (!briefs.data.empty()) {
-      call->add_answer(briefs);
-      const Status sent = co_await call->flush();
-      if (!sent) {
-        co_return;
-      }
     }
   }
   (void)co_await call->flush();
@@ -181,7 +169,9 @@ Task<void> status_all(CallPtr call) {
   watch(call, false);
   cluster::Cluster& cluster = call->backend().cluster;
   if (call->stream()->protocol() == kOwnProtocol) {
-    co_await send_briefs(call, cluster.own_tracked_all(filter->mask, call->stop()));
+    call->add_answer(cluster.own_info());  // the same for all
+    co_await send_all<tracker::TrackedPin, InBrief>(
+        call, cluster.own_tracked_all(filter->mask, call->stop()));
   } else {
     co_await send_all<api::PinInfo>(call, cluster.own_status_all(filter->mask, call->stop()));
   }

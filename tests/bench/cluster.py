@@ -55,13 +55,19 @@ class Bench:
         return time.monotonic() - begin
 
     def pins(self, count, limit):
+        """False when a peer of the reference refuses some, as it does when its queue is full."""
         begin = self.begin = time.monotonic()
-        result = loadgen.run(self.peers[0], "pin", "-connections", CONNECTIONS, "-from", self.next, "-count", count)
+        result = loadgen.run(self.peers[0], "pin", "-connections", CONNECTIONS, "-from", self.next, "-count", count,
+                             may_fail=self.flavour != "ours")
+        name = f"{count:,} more pins"
+        if result["errors"]:
+            self.row(f"{name}: taken at one peer after, s", f"{result['errors']:,} refused ({result['first_error']})")
+            return False
         self.next += count
         took = self.wait_everywhere(self.peers, begin, limit)
-        name = f"{count:,} more pins"
         self.row(f"{name}: taken at one peer after, s", result["seconds"])
         self.row(f"{name}: on all {len(self.peers)} peers after, s", took or f"not within {limit}")
+        return True
 
     def resources(self, name):
         self.row(f"RSS at {name}, MB", [p.process.rss()[0] / 1e6 for p in self.peers])
@@ -97,7 +103,9 @@ class Bench:
 
     def run(self, sizes, limit, full):
         for size in sizes:
-            self.pins(size - self.next, limit)
+            if not self.pins(size - self.next, limit):
+                self.resources(f"{size:,} without those")
+                return
         self.settle()
         self.row(f"{sizes[-1]:,}: the last told to each stand-in for Kubo after, s", time.monotonic() - self.begin)
         self.resources(f"{self.next:,}")
