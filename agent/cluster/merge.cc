@@ -167,21 +167,21 @@ class Lane {
   const std::string& error() const { return error_; }
   const std::optional<Error>& damage() const { return damage_; }
 
-  bool empty() const { return position_ >= (briefs_ ? brief_.items.size() : batch_.size()); }
+  bool empty() const { return position_ >= (in_brief() ? briefs_at_hand() : batch_.size()); }
   bool wants_batch() const { return empty() && (items_ || briefs_); }
   BytesView cid() const {
-    return briefs_ ? brief_.items[position_].cid : BytesView(batch_[position_].cid.bytes());
+    return in_brief() ? brief().cid : BytesView(batch_[position_].cid.bytes());
   }
   bool in_brief() const { return briefs_ != nullptr; }
 
   static Task<bool> refill(Lane& lane) {
     lane.position_ = 0;
     if (lane.briefs_) {
-      auto batches = co_await lane.briefs_->next();
-      lane.take(std::move(batches));
+      auto batch = co_await lane.briefs_->next();
+      lane.take(std::move(batch), lane.brief_batch_);
     } else {
       auto batch = co_await lane.items_->next();
-      lane.take(std::move(batch));
+      lane.take(std::move(batch), lane.batch_);
     }
     co_return true;
   }
@@ -189,8 +189,8 @@ class Lane {
   // Adds what stands in front, and moves on.
   void add_to(api::GlobalPinInfo& global) {
     // An answer speaks for the peer that gave it, and for nobody else.
-    if (briefs_) {
-      global.peer_map.insert_or_assign(peer_text_, short_info(brief_, brief_.items[position_]));
+    if (in_brief()) {
+      global.peer_map.insert_or_assign(peer_text_, short_info(brief_batch_.front(), brief()));
     } else {
       api::add_peer(global, std::move(batch_[position_]), peer_text_);
     }
@@ -199,7 +199,7 @@ class Lane {
 
   // The same of an answer in brief, with its pin. One that is no good ends the lane.
   bool add_pin_to(api::GlobalPinInfo& global) {
-    auto info = full_info(brief_, brief_.items[position_]);
+    auto info = full_info(brief_batch_.front(), brief());
     if (!info) {
       fail_with(info.error());
       return false;
@@ -210,23 +210,19 @@ class Lane {
   }
 
  private:
-  void take(Result<std::vector<BriefBatch>> batches) {
-    if (!batches) {
-      fail_with(batches.error());
-    } else if (batches->empty()) {
-      end();
-    } else {
-      brief_ = std::move(batches->front());
-    }
+  size_t briefs_at_hand() const {
+    return brief_batch_.empty() ? 0 : brief_batch_.front().items.size();
   }
+  const BriefStatus& brief() const { return brief_batch_.front().items[position_]; }
 
-  void take(Result<std::vector<api::PinInfo>> batch) {
+  template <typename T>
+  void take(Result<std::vector<T>> batch, std::vector<T>& into) {
     if (!batch) {
       fail_with(batch.error());
     } else if (batch->empty()) {
       end();
     } else {
-      batch_ = std::move(*batch);
+      into = std::move(*batch);
     }
   }
 
@@ -256,7 +252,7 @@ class Lane {
   StreamPtr<api::PinInfo> items_;
   StreamPtr<BriefBatch> briefs_;
   std::vector<api::PinInfo> batch_;
-  BriefBatch brief_;
+  std::vector<BriefBatch> brief_batch_;  // one at a time
   size_t position_ = 0;
 };
 
@@ -264,14 +260,12 @@ class MergeStream final : public Stream<api::GlobalPinInfo> {
  public:
   MergeStream(std::vector<MergeSource> sources, FailedInfo failed, size_t run_items)
       : failed_(std::move(failed)) {
-    // Answers in brief go last: they need not bring a pin that another one told.
-    for (const bool in_brief : {false, true}) {
-      for (MergeSource& source : sources) {
-        if ((source.infos.briefs != nullptr) == in_brief) {
-          lanes_.push_back(std::make_unique<Lane>(std::move(source), run_items));
-        }
-      }
+    for (MergeSource& source : sources) {
+      lanes_.push_back(std::make_unique<Lane>(std::move(source), run_items));
     }
+    // Answers in brief go last: they need not bring a pin that another one told.
+    std::stable_partition(lanes_.begin(), lanes_.end(),
+                          [](const auto& lane) { return !lane->in_brief(); });
   }
 
   Task<Result<std::vector<api::GlobalPinInfo>>> next() override {

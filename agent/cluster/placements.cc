@@ -32,12 +32,17 @@ void Placements::discount(std::vector<api::Metric>& freespace) const {
   const std::lock_guard lock(mutex_);
   for (api::Metric& metric : freespace) {
     const auto found = since_.find(metric.peer);
-    // Without a weight the value counts, as a peer older than weights tells it.
-    if (metric.weight > 0 && found != since_.end() && found->second.expire == metric.expire) {
-      const int64_t most = (metric.weight - 1) / kGuessedBytes;
-      metric.weight =
-          found->second.copies > most ? 1 : metric.weight - found->second.copies * kGuessedBytes;
+    if (found != since_.end() && found->second.expire == metric.expire) {
+      take_off(metric, found->second.copies);
     }
+  }
+}
+
+void Placements::take_off(api::Metric& freespace, int64_t copies) {
+  // Without a weight the value counts, as a peer older than weights tells it.
+  if (freespace.weight > 0) {
+    const int64_t most = (freespace.weight - 1) / kGuessedBytes;
+    freespace.weight = copies > most ? 1 : freespace.weight - copies * kGuessedBytes;
   }
 }
 

@@ -21,6 +21,8 @@ class Placements {
               const std::vector<api::Metric>& freespace);
   // Takes what was placed since off their weights; no weight gets below 1.
   void discount(std::vector<api::Metric>& freespace) const;
+  // The same of so many copies off one.
+  static void take_off(api::Metric& freespace, int64_t copies);
 
  private:
   struct Since {

@@ -19,9 +19,8 @@ void charge(ClusterView& view, const std::vector<PeerId>& before,
     return;
   }
   for (api::Metric& metric : found->second) {
-    // Without a weight the value counts.
-    if (metric.weight > 0 && contains(after, metric.peer) && !contains(before, metric.peer)) {
-      metric.weight = std::max<int64_t>(metric.weight - Placements::kGuessedBytes, 1);
+    if (contains(after, metric.peer) && !contains(before, metric.peer)) {
+      Placements::take_off(metric, 1);
     }
   }
 }
