@@ -24,11 +24,10 @@ constexpr size_t kMaxSymlink = 64 * 1024;
 // one entry for all); an entry's directories are built when the next one begins.
 class Import {
  public:
-  Import(AddOptions options, CidBuilder cids, std::unique_ptr<Chunker> chunker, PartSource& parts,
-         OutputSink& output, Destination& destination, Executor cpu, StopToken stop)
+  Import(AddOptions options, CidBuilder cids, PartSource& parts, OutputSink& output,
+         Destination& destination, Executor cpu, StopToken stop)
       : options_(std::move(options)),
         cids_(cids),
-        chunker_(std::move(chunker)),
         parts_(parts),
         output_(output),
         destination_(destination),
@@ -84,7 +83,16 @@ class Import {
     co_return co_await output_.put(std::move(line));
   }
 
+  // Options that cannot be had are told with the first part that needs them, as in the reference.
+  Status prepare_for(PartKind kind) {
+    if (kind == PartKind::File && !chunker_) {
+      TRY(chunker_, make_chunker(options_.chunker, FileBuilder::chunk_room(options_.raw_leaves)));
+    }
+    return cids_.check();
+  }
+
   Task<Status> add_part(Part part) {
+    CO_TRY_VOID(prepare_for(part.kind));
     std::string entry;
     std::string path = part.path;  // inside of the entry
     bool is_directory = true;
@@ -113,6 +121,9 @@ class Import {
     Result<Node> node = Node();
     if (part.kind == PartKind::Symlink) {
       node = co_await read_symlink();
+    } else if (options_.no_copy && !part.has_origin) {
+      node =
+          fail(Code::InvalidArgument, "missing file path or URL, can't create filestore reference");
     } else {
       node = co_await read_file(path);
     }
@@ -307,7 +318,7 @@ class Import {
 
   const AddOptions options_;
   const CidBuilder cids_;
-  const std::unique_ptr<Chunker> chunker_;
+  std::unique_ptr<Chunker> chunker_;
   PartSource& parts_;
   OutputSink& output_;
   Destination& destination_;
@@ -343,16 +354,7 @@ Task<Result<Cid>> add(AddOptions options, PartSource& parts, AddTarget& target, 
     if (!cids) {
       co_return fail(std::move(cids).error());
     }
-    auto chunker = make_chunker(options.chunker, FileBuilder::chunk_room(options.raw_leaves));
-    if (!chunker) {
-      co_return fail(std::move(chunker).error());
-    }
-    const Status possible = cids->check();
-    if (!possible) {
-      co_return fail(possible.error());
-    }
-    Import import(options, *std::move(cids), *std::move(chunker), parts, output, *destination, cpu,
-                  stop);
+    Import import(options, *std::move(cids), parts, output, *destination, cpu, stop);
     root = co_await import.run();
   }
   if (!root || !root->defined()) {

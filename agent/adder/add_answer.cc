@@ -8,26 +8,15 @@ namespace {
 constexpr size_t kMaxArray = 64 << 20;
 constexpr size_t kDrain = 256 << 10;
 
-// Parts whose first one was looked at already.
-class Ahead final : public PartSource {
- public:
-  Ahead(PartSource& parts, Result<std::optional<Part>> first)
-      : parts_(parts), first_(std::move(first)) {}
-
-  Task<Result<std::optional<Part>>> next() override {
-    if (first_) {
-      Result<std::optional<Part>> first = std::move(*first_);
-      first_.reset();
-      co_return first;
-    }
-    co_return co_await parts_.next();
+// The reference crashes when an upload has no parts, and closes the connection, which its clients
+// know as an error.
+bool had_no_parts(const Result<Cid>& outcome) {
+  if (!outcome || outcome->defined()) {
+    return false;
   }
-  Task<Result<std::optional<Bytes>>> read() override { return parts_.read(); }
-
- private:
-  PartSource& parts_;
-  std::optional<Result<std::optional<Part>>> first_;
-};
+  log_info("adder", "an upload has no parts, closing the connection");
+  return true;
+}
 
 http::Headers add_headers(const web::Exchange& exchange) {
   http::Headers out{{"Cache-Control", "no-cache"}};
@@ -116,17 +105,13 @@ Task<void> drain(http::BodyReader& body) {
 Task<void> answer_add(web::Exchange& exchange, AddRequest wanted, std::string boundary,
                       AddAnswer answer) {
   const auto parts = read_multipart(*exchange.request.body, std::move(boundary));
-  auto first = co_await parts->next();
-  if (first && !*first) {
-    // The reference crashes here and closes the connection; its clients know that as an error.
-    log_info("adder", "an upload has no parts, closing the connection");
-    co_return;
-  }
-  Ahead ahead(*parts, std::move(first));
   exchange.response.close_after();
   if (wanted.stream) {
     LineSink sink(exchange, answer);
-    auto outcome = co_await answer.run(std::move(wanted.options), ahead, sink);
+    auto outcome = co_await answer.run(std::move(wanted.options), *parts, sink);
+    if (had_no_parts(outcome)) {
+      co_return;
+    }
     if (!outcome) {
       co_await drain(*exchange.request.body);
     }
@@ -134,7 +119,10 @@ Task<void> answer_add(web::Exchange& exchange, AddRequest wanted, std::string bo
     co_return;
   }
   ArraySink sink(answer);
-  auto outcome = co_await answer.run(std::move(wanted.options), ahead, sink);
+  auto outcome = co_await answer.run(std::move(wanted.options), *parts, sink);
+  if (had_no_parts(outcome)) {
+    co_return;
+  }
   exchange.headers.emplace_back("Cache-Control", "no-cache");
   if (!outcome) {
     co_await drain(*exchange.request.body);

@@ -66,7 +66,7 @@ Result<AddRequest> read_add_query(const http::Query& query, Time now) {
   options.raw_leaves = options.cid_version > 0;
   TRY_VOID(read_bool(query, "raw-leaves", options.raw_leaves));
   TRY_VOID(read_bool(query, "stream-channels", out.stream));
-  TRY_VOID(read_bool(query, "nocopy", checked_only));
+  TRY_VOID(read_bool(query, "nocopy", options.no_copy));
   TRY_VOID(read_bool(query, "no-pin", options.no_pin));
   return out;
 }

@@ -29,6 +29,9 @@ struct AddOptions {
   bool wrap_with_directory = false;
   bool local = false;
   bool no_pin = false;
+  // Only files that say where they come from are taken. They are stored like any other: what a Kubo
+  // of another machine cannot read it cannot refer to.
+  bool no_copy = false;
   bool progress = false;
   bool shard = false;
 };

@@ -3,6 +3,7 @@
 #include "agent/adder/unixfs.h"
 #include "common/base/async.h"
 #include "common/codec/car.h"
+#include "common/codec/multihash.h"
 #include "common/crypto/hash.h"
 
 namespace ica::adder {
@@ -16,12 +17,28 @@ struct CarTotals {
   uint64_t root_size = 0;
 };
 
+// As check_block, in the words of the reference's CAR reader.
+Status check_car_block(const CarBlock& block) {
+  const Status good = check_block(block.cid, block.data);
+  if (good || good.error().code() != Code::Corrupt) {
+    return good;
+  }
+  TRY(const Multihash wanted, decode_multihash(block.cid.multihash()));
+  TRY(const Bytes actual, make_multihash(wanted.code, block.data));
+  const Cid cid =
+      block.cid.version() == 0 ? Cid::make_v0(actual) : Cid::make_v1(block.cid.codec(), actual);
+  return fail(Code::Corrupt, "mismatch in content integrity, name: {}, data: {}", block.cid, cid);
+}
+
 // Takes the blocks that are complete out of the reader, checked. The CPU's part of the work.
 Status take_blocks(CarReader& car, std::vector<Block>& out, CarTotals& totals) {
   for (;;) {
     auto next = car.next();
     if (!next) {
       return fail(std::move(next).error());
+    }
+    if (car.roots() != nullptr && car.roots()->empty()) {
+      return fail(Code::InvalidArgument, "empty car, no roots");
     }
     if (car.roots() != nullptr && car.roots()->size() != 1) {
       return fail(Code::InvalidArgument, "only CAR files with a single root are supported");
@@ -30,14 +47,10 @@ Status take_blocks(CarReader& car, std::vector<Block>& out, CarTotals& totals) {
       return {};
     }
     CarBlock& block = **next;
-    TRY_VOID(check_block(block.cid, block.data));
+    TRY_VOID(check_car_block(block));
     totals.bytes += block.data.size();
-    if (block.cid == car.roots()->front()) {
-      if (block.cid.codec() == multicodec::kDagPb) {
-        totals.root_size = unixfs_file_size(block.data).value_or(0);
-      } else if (block.cid.codec() == multicodec::kRaw) {
-        totals.root_size = block.data.size();
-      }
+    if (block.cid == car.roots()->front() && block.cid.codec() == multicodec::kDagPb) {
+      totals.root_size = unixfs_file_size(block.data).value_or(0);
     }
     out.push_back({std::move(block.cid), std::move(block.data)});
   }

@@ -244,6 +244,8 @@ class Multipart final : public PartSource {
       const auto decoded = query_unescape(name);
       part.path = clean_path(decoded ? *decoded : name);
     }
+    part.has_origin = !http::find_header(headers, "Abspath-Encoded").empty() ||
+                      !http::find_header(headers, "Abspath").empty();
     in_part_ = true;
     part_read_ = false;
     co_return std::optional<Part>(std::move(part));

@@ -20,6 +20,7 @@ struct Part {
   // Cleaned relative path, "tree/sub/c.txt": no leading slash, no "." or ".." components. Empty for
   // a part without a file name.
   std::string path;
+  bool has_origin = false;  // the part says its path or URL at the client
 };
 
 // The parts of an upload, one after the other. Thread-safety: one coroutine at a time.

@@ -12,7 +12,7 @@ constexpr uint64_t kMurmur3 = 0x22;
 
 Bytes multihash_of(uint64_t code, BytesView data) {
   auto hashed = make_multihash(code, data);
-  ICA_ASSERT(hashed.has_value());  // create() has asked whether it can be computed
+  ICA_ASSERT(hashed.has_value());  // check() has asked whether it can be computed
   return *std::move(hashed);
 }
 
@@ -32,9 +32,6 @@ Result<CidBuilder> CidBuilder::create(int version, std::string_view hash_name) {
   if (!code) {
     return fail(Code::Internal, "hash function name not known");
   }
-  if (!can_hash(*code) || *code == multicodec::kIdentity) {
-    return fail(Code::Unsupported, "hash function {} is not supported by this peer", hash_name);
-  }
   builder.hash_code = *code;
   return builder;
 }
@@ -42,6 +39,11 @@ Result<CidBuilder> CidBuilder::create(int version, std::string_view hash_name) {
 Status CidBuilder::check() const {
   if (version == 0 && hash_code != multicodec::kSha2_256) {
     return fail(Code::Internal, "invalid cid: invalid v0 prefix");
+  }
+  if (!can_hash(hash_code)) {
+    return fail(Code::Unsupported,
+                "invalid cid: unknown multihash code {} ({:#x}): no such hash registered",
+                hash_code, hash_code);
   }
   return {};
 }

@@ -231,6 +231,9 @@ Result<Operation> put_operation(const api::Pin& pin) {
   if (!pin.cid.defined()) {
     return fail(Code::InvalidArgument, "a pin without a CID");
   }
+  if (!api::has_valid_text(pin)) {
+    return fail(Code::Internal, "string field contains invalid UTF-8");  // the reference's words
+  }
   if (operation.value->size() > kMaxPinBytes) {
     return fail(Code::TooLarge, "the pin of {} takes {} bytes, the limit is {}", pin.cid,
                 operation.value->size(), kMaxPinBytes);

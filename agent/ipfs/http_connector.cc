@@ -180,7 +180,8 @@ Task<Result<std::vector<PeerId>>> HttpConnector::swarm_peers(StopToken stop) {
 
 Task<Status> HttpConnector::swarm_connect(Multiaddr address, StopToken stop) {
   auto transport = transport_;
-  const std::string path = "swarm/connect?arg=" + percent_encode(address.text());
+  std::string path = "swarm/connect?arg=";
+  append_query_escaped(path, address.text());
   CO_TRY_VOID(co_await transport->call(Verb::SwarmConnect, path,
                                        transport->options().request_timeout, kMaxSmallBody, stop));
   co_return Status();
@@ -188,7 +189,8 @@ Task<Status> HttpConnector::swarm_connect(Multiaddr address, StopToken stop) {
 
 Task<Result<Cid>> HttpConnector::resolve(std::string path, StopToken stop) {
   auto transport = transport_;
-  const std::string call = "resolve?arg=" + percent_encode(path);
+  std::string call = "resolve?arg=";
+  append_query_escaped(call, path);
   CO_TRY(const Bytes body,
          co_await transport->call(Verb::Resolve, call, transport->options().request_timeout,
                                   kMaxSmallBody, stop));

@@ -56,7 +56,8 @@ bool satisfies(PinKind kind, int max_depth) {
 Task<void> connect_origins(std::shared_ptr<Transport> transport, std::vector<Multiaddr> origins,
                            StopToken stop) {
   for (const Multiaddr& origin : origins) {
-    const std::string path = "swarm/connect?arg=" + percent_encode(origin.text());
+    std::string path = "swarm/connect?arg=";
+    append_query_escaped(path, origin.text());
     auto answer = co_await transport->call(Verb::SwarmConnect, path,
                                            transport->options().pin_timeout, kMaxSmallBody, stop);
     if (!answer) {

@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "agent/rest/handlers.h"
 #include "agent/rest/json_stream.h"
@@ -38,16 +39,36 @@ Task<void> list_peers(Exchange& exchange) {
   co_await send_stream(exchange, std::move(items));
 }
 
+// The "peer_id" of a body, read as the reference does: the first JSON value counts, and what is
+// absent or null is empty.
+std::optional<std::string> peer_id_of(const std::string& body) {
+  nlohmann::json json;
+  try {
+    std::istringstream(body) >> json;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+  if (json.is_null()) {
+    return std::string();
+  }
+  const auto found = json.find("peer_id");
+  if (json.is_object() && (found == json.end() || found->is_null())) {
+    return std::string();
+  }
+  if (!json.is_object() || !found->is_string()) {
+    return std::nullopt;
+  }
+  return found->get<std::string>();
+}
+
 Task<void> add_peer(Exchange& exchange) {
   const auto body = co_await web::small_body(exchange.request.body, kMaxBody);
-  const auto json = nlohmann::json::parse(body.value_or(""), nullptr, false);
-  const bool readable =
-      json.is_object() && (!json.contains("peer_id") || json["peer_id"].is_string());
-  if (!readable) {
+  const auto text = peer_id_of(body.value_or(""));
+  if (!text) {
     co_await exchange.send_error(400, "error decoding request body");
     co_return;
   }
-  auto peer = PeerId::parse(json.value("peer_id", std::string()));
+  auto peer = PeerId::parse(*text);
   if (!peer) {
     co_await exchange.send_error(400, "error decoding peer_id");
     co_return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/codec/go_quote.h"
 #include "common/web/pin_query.h"
 
 namespace ica::rest {
@@ -53,12 +54,12 @@ Result<std::string> read_path(const Exchange& exchange) {
   const std::string_view root = rest.substr(0, rest.find('/'));
   if (root.empty()) {
     return fail(Code::InvalidArgument,
-                "error parsing path: invalid path \"{}\": path does not have enough components",
-                path);
+                "error parsing path: invalid path {}: path does not have enough components",
+                go_quote(path));
   }
   if (kind != "ipns") {
     if (auto cid = Cid::parse(root); !cid) {
-      return fail(Code::InvalidArgument, "error parsing path: invalid path \"{}\": {}", path,
+      return fail(Code::InvalidArgument, "error parsing path: invalid path {}: {}", go_quote(path),
                   cid.error().message());
     }
   }

@@ -154,6 +154,16 @@ Task<Result<std::optional<BytesView>>> Exchange::answer(size_t max_bytes) {
   co_return value;
 }
 
+tl::unexpected<Error> Exchange::refuse(Error error) {
+  static LogLimiter limiter(1, std::chrono::hours(1));
+  if (limiter.allow(stream_->peer().text())) {
+    log_warn("rpc", "an answer of peer {} cannot be read ({}); is it of another version?",
+             stream_->peer(), error.message());
+  }
+  failed_ = error;
+  return fail(std::move(error));
+}
+
 Task<Result<ExchangePtr>> open_exchange(ClientPtr client, PeerId peer,
                                         std::vector<std::string> protocols, Duration limit,
                                         StopToken stop) {

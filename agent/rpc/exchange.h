@@ -67,11 +67,9 @@ class Exchange {
   Task<Result<std::optional<BytesView>>> answer(size_t max_bytes);
   // The same for what has arrived already.
   Result<std::optional<BytesView>> buffered_answer(size_t max_bytes);
-  // The value of the last answer was no good: this call and all later ones fail with it.
-  tl::unexpected<Error> refuse(Error error) {
-    failed_ = error;
-    return fail(std::move(error));
-  }
+  // The value of the last answer was no good: this call and all later ones fail with it. Logged
+  // once an hour and peer, as who asked hears only what was wrong with the bytes.
+  tl::unexpected<Error> refuse(Error error);
 
  private:
   Status take_header(BytesView value);

@@ -33,7 +33,11 @@ Task<Result<R>> ask_once(ExchangePtr exchange, Bytes request, Bounds bounds) {
   if (!bytes->has_value()) {
     co_return fail(Code::Unavailable, "EOF");
   }
-  co_return decode<R>(**bytes);
+  auto answer = decode<R>(**bytes);
+  if (!answer) {
+    co_return exchange->refuse(std::move(answer.error()));
+  }
+  co_return answer;
 }
 
 // A call with one argument and one answer.
@@ -113,7 +117,7 @@ Task<Result<std::vector<api::Id>>> read_ids(ClientPtr client, ExchangePtr exchan
     }
     auto id = decode<api::Id>(**bytes);
     if (!id) {
-      co_return fail(std::move(id.error()));
+      co_return exchange->refuse(std::move(id.error()));
     }
     if (out.size() >= client->options.max_peers) {
       co_return fail(Code::TooLarge, "a list of more than {} peers", out.size());

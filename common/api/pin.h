@@ -80,7 +80,11 @@ std::string to_json(const Pin& pin);
 // Reads what write_json writes, and what `state export` of the reference writes.
 Result<Pin> pin_from_json(std::string_view json);
 
-// The state's protobuf value. Encoding is canonical: equal pins give equal bytes.
+// Whether name and metadata are UTF-8. The reference refuses a pin, and a whole message, with a
+// text that is not.
+bool has_valid_text(const Pin& pin);
+// The state's protobuf value. Encoding is canonical: equal pins give equal bytes. A text that is
+// not UTF-8 has U+FFFD where it is not.
 Bytes encode_pin(const Pin& pin);
 // The CID comes from the key, as in the reference. Unknown fields are skipped.
 Result<Pin> decode_pin(const Cid& cid, BytesView value);

@@ -239,6 +239,14 @@ class Decoder {
 
 }  // namespace
 
+bool has_valid_text(const Pin& pin) {
+  const auto& metadata = pin.options.metadata;
+  return valid_utf8(pin.options.name) &&
+         std::all_of(metadata.begin(), metadata.end(), [](const auto& entry) {
+           return valid_utf8(entry.first) && valid_utf8(entry.second);
+         });
+}
+
 Bytes encode_pin(const Pin& pin) {
   Bytes out;
   out.reserve(96 + pin.allocations.items.size() * 40 + pin.options.name.size());

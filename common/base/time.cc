@@ -48,12 +48,28 @@ bool read_char(std::string_view text, size_t& at, char c) {
   return true;
 }
 
+// As Go's package time quotes: bytes that are not printable ASCII as \xNN.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c < ' ' || static_cast<uint8_t>(c) >= 0x80) {
+      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
+      continue;
+    }
+    if (c == '"' || c == '\\') {
+      out += '\\';
+    }
+    out += c;
+  }
+  return out + '"';
+}
+
 // Go's time.Parse(time.RFC3339, text) names the piece of the layout that did not match.
 tl::unexpected<Error> parse_error(std::string_view text, std::string_view rest,
                                   std::string_view element) {
   return fail(Code::InvalidArgument,
-              "parsing time \"{}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{}\" as \"{}\"",
-              text, rest, element);
+              "parsing time {} as \"2006-01-02T15:04:05Z07:00\": cannot parse {} as \"{}\"",
+              quoted(text), quoted(rest), element);
 }
 
 }  // namespace
@@ -151,16 +167,17 @@ Result<Time> Time::parse(std::string_view text) {
       return parse_error(text, text.substr(std::min(zone_at, text.size())), "Z07:00");
     }
     if (zone_hour > 24 || zone_minute > 59) {
-      return fail(Code::InvalidArgument, "parsing time \"{}\": time zone offset out of range",
-                  text);
+      return fail(Code::InvalidArgument, "parsing time {}: time zone offset out of range",
+                  quoted(text));
     }
     offset = (zone_hour * 60 + zone_minute) * (minus ? -1 : 1);
   }
   if (at != text.size()) {
-    return fail(Code::InvalidArgument, "parsing time \"{}\": extra text: \"{}\"", text, rest());
+    return fail(Code::InvalidArgument, "parsing time {}: extra text: {}", quoted(text),
+                quoted(rest()));
   }
   const auto out_of_range = [&](std::string_view what) {
-    return fail(Code::InvalidArgument, "parsing time \"{}\": {} out of range", text, what);
+    return fail(Code::InvalidArgument, "parsing time {}: {} out of range", quoted(text), what);
   };
   if (month < 1 || month > 12) {
     return out_of_range("month");
@@ -321,7 +338,7 @@ bool is_digit(char c) {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto invalid = [&] {
-    return fail(Code::InvalidArgument, "time: invalid duration \"{}\"", text);
+    return fail(Code::InvalidArgument, "time: invalid duration {}", quoted(text));
   };
   constexpr uint64_t kMax = uint64_t{1} << 63;
   std::string_view rest = text;
@@ -373,7 +390,7 @@ Result<Duration> parse_duration(std::string_view text) {
       ++unit_length;
     }
     if (unit_length == 0) {
-      return fail(Code::InvalidArgument, "time: missing unit in duration \"{}\"", text);
+      return fail(Code::InvalidArgument, "time: missing unit in duration {}", quoted(text));
     }
     const std::string_view name = rest.substr(0, unit_length);
     rest.remove_prefix(unit_length);
@@ -384,8 +401,8 @@ Result<Duration> parse_duration(std::string_view text) {
       }
     }
     if (unit == nullptr) {
-      return fail(Code::InvalidArgument, "time: unknown unit \"{}\" in duration \"{}\"", name,
-                  text);
+      return fail(Code::InvalidArgument, "time: unknown unit {} in duration {}", quoted(name),
+                  quoted(text));
     }
     if (whole > kMax / unit->nanoseconds) {
       return invalid();

@@ -106,7 +106,15 @@ Result<std::optional<CarBlock>> CarReader::next() {
 }
 
 Status CarReader::finish() const {
-  if (!have_header_ || at_ != buffer_.size()) {
+  const BytesView rest = BytesView(buffer_).substr(at_);
+  uint64_t length = 0;
+  size_t prefix = 0;
+  if (!have_header_ &&
+      (rest.empty() ||
+       (peek_varint(rest, length, prefix) == VarintState::Complete && prefix == rest.size()))) {
+    return fail(Code::InvalidArgument, "EOF");  // as go-car says when not a byte of it is there
+  }
+  if (!have_header_ || !rest.empty()) {
     return fail(Code::InvalidArgument, "unexpected EOF");
   }
   return {};

@@ -42,7 +42,8 @@ class CarReader {
   void push(BytesView data);
   // The next block; nothing when more input is needed. An error is final.
   Result<std::optional<CarBlock>> next();
-  // At the end of the input: fails with "unexpected EOF" when a header or section was cut.
+  // At the end of the input: fails with "unexpected EOF" when a header or section was cut, with
+  // "EOF" when there is no byte of a header.
   Status finish() const;
 
   // The roots, once the header has been read (next() reads it); null before.

@@ -4,6 +4,8 @@
 #include <sodium.h>
 
 #include "common/codec/multihash.h"
+#include "common/crypto/blake3.h"
+#include "common/crypto/keccak.h"
 #include "common/crypto/random.h"
 
 namespace ica {
@@ -12,20 +14,31 @@ namespace {
 
 struct Function {
   uint64_t code;
-  std::string_view name;
-  const char* evp;  // OpenSSL's name; null when it is done elsewhere or not at all
-  size_t length;    // of the digest
+  std::string_view name;  // empty: go-multihash has none, so nobody can ask for it
+  const char* evp;        // OpenSSL's name; null when it is done elsewhere or not at all
+  size_t length;          // of the digest
 };
+
+constexpr uint64_t kKeccak256 = 0x1b;
+constexpr uint64_t kKeccak512 = 0x1d;
+constexpr uint64_t kBlake3 = 0x1e;
+constexpr uint64_t kDoubleSha256 = 0x56;
+// blake2b-8 to blake2b-512 are 64 codes in a row, of which libsodium does those from 128 bits, and
+// blake2s-8 to blake2s-256 the 32 after them, of which the last is in the table.
+constexpr uint64_t kBlake2bFirst = 0xb201;
+constexpr uint64_t kBlake2bLast = 0xb240;
+constexpr uint64_t kBlake2sFirst = 0xb241;
+constexpr uint64_t kBlake2sLast = 0xb260;
 
 constexpr Function kFunctions[] = {
     {0x11, "sha1", "SHA1", 20},
     {0x12, "sha2-256", "SHA256", 32},
     {0x13, "sha2-512", "SHA512", 64},
-    {0x20, "sha2-384", "SHA384", 48},
+    {0x20, "", "SHA384", 48},
     {0x1012, "sha2-256-trunc254-padded", nullptr, 32},
-    {0x1013, "sha2-224", "SHA224", 28},
-    {0x1014, "sha2-512-224", "SHA512-224", 28},
-    {0x1015, "sha2-512-256", "SHA512-256", 32},
+    {0x1013, "", "SHA224", 28},
+    {0x1014, "", "SHA512-224", 28},
+    {0x1015, "", "SHA512-256", 32},
     {0x14, "sha3-512", "SHA3-512", 64},
     {0x14, "sha3", "SHA3-512", 64},
     {0x15, "sha3-384", "SHA3-384", 48},
@@ -34,21 +47,18 @@ constexpr Function kFunctions[] = {
     {0x18, "shake-128", "SHAKE128", 32},
     {0x19, "shake-256", "SHAKE256", 64},
     {0x1a, "keccak-224", nullptr, 28},
-    {0x1b, "keccak-256", nullptr, 32},
+    {kKeccak256, "keccak-256", nullptr, 32},
     {0x1c, "keccak-384", nullptr, 48},
-    {0x1d, "keccak-512", nullptr, 64},
-    {0x1e, "blake3", nullptr, 32},
+    {kKeccak512, "keccak-512", nullptr, 64},
+    {kBlake3, "blake3", nullptr, 32},
     {0x22, "murmur3-x64-64", nullptr, 8},
-    {0x56, "dbl-sha2-256", nullptr, 32},
+    {kDoubleSha256, "dbl-sha2-256", nullptr, 32},
     {0xd5, "md5", "MD5", 16},
-    {0xb260, "blake2s-256", "BLAKE2S256", 32},
+    {kBlake2sLast, "blake2s-256", "BLAKE2S256", 32},
+    {0x1100, "x11", nullptr, 64},
+    {0xb401, "poseidon-bls12_381-a2-fc1", nullptr, 32},
     {0x00, "identity", nullptr, 0},
 };
-
-// blake2b-8 to blake2b-512 are 64 codes in a row, of which libsodium does those from 128 bits.
-constexpr uint64_t kBlake2bFirst = 0xb201;
-constexpr uint64_t kBlake2bLast = 0xb240;
-constexpr uint64_t kDoubleSha256 = 0x56;
 
 const Function* function_by_code(uint64_t code) {
   for (const Function& f : kFunctions) {
@@ -168,6 +178,9 @@ Bytes Sha256::finish() {
 }
 
 std::optional<uint64_t> hash_code_by_name(std::string_view name) {
+  if (name.empty()) {
+    return std::nullopt;
+  }
   for (const Function& f : kFunctions) {
     if (f.name == name) {
       return f.code;
@@ -178,11 +191,26 @@ std::optional<uint64_t> hash_code_by_name(std::string_view name) {
       return code;
     }
   }
+  for (uint64_t code = kBlake2sFirst; code < kBlake2sLast; ++code) {
+    if (name == fmt::format("blake2s-{}", (code - kBlake2sFirst + 1) * 8)) {
+      return code;
+    }
+  }
   return std::nullopt;
 }
 
 bool can_hash(uint64_t code) {
-  if (code == multicodec::kIdentity || code == kDoubleSha256 || blake2b_possible(code)) {
+  switch (code) {
+    case multicodec::kIdentity:
+    case kDoubleSha256:
+    case kKeccak256:
+    case kKeccak512:
+    case kBlake3:
+      return true;
+    default:
+      break;
+  }
+  if (blake2b_possible(code)) {
     return true;
   }
   const Function* const f = function_by_code(code);
@@ -198,6 +226,12 @@ Result<Bytes> make_multihash(uint64_t code, BytesView data) {
   }
   if (code == kDoubleSha256) {
     return encode_multihash(code, sha256(sha256(data)));
+  }
+  if (code == kKeccak256 || code == kKeccak512) {
+    return encode_multihash(code, keccak(code == kKeccak256 ? 32 : 64, data));
+  }
+  if (code == kBlake3) {
+    return encode_multihash(code, blake3(data));
   }
   if (blake2b_possible(code)) {
     return encode_multihash(code, blake2b(blake2b_length(code), data));

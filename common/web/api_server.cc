@@ -43,7 +43,8 @@ Task<void> nothing() {
 }
 
 std::string with_query(std::string path, const http::Request& request) {
-  if (!request.query.empty()) {
+  // Also a lone question mark stays.
+  if (request.target.find('?') != std::string::npos) {
     path += "?" + request.query;
   }
   return path;
@@ -111,6 +112,12 @@ struct ApiServer::Impl {
   }
 
   Task<void> answer(http::Request& request, http::ResponseWriter& response) {
+    if (request.method == "OPTIONS" && request.target == "*") {
+      // Asks for nothing but a sign of life of the server as a whole.
+      const Status sent = co_await response.send(200, {}, Bytes());
+      (void)sent;
+      co_return;
+    }
     const bool open =
         request.method == "OPTIONS" || (request.method == "GET" && request.path == "/health");
     if (!open && auth.required()) {
@@ -210,7 +217,7 @@ struct ApiServer::Impl {
       }
     }
     path.pop_back();
-    const std::string target = with_query(path.empty() ? "/" : escape_path(path), request);
+    const std::string target = with_query(escape_path(http::clean_path(path)), request);
     headers.emplace_back("Location", target);
     std::string body;
     if (request.method == "GET" || request.method == "HEAD") {

@@ -59,13 +59,14 @@ AIMS = [
     ("cluster_status", "listing 2: growth of the asked peer, MB", "at most", 8),
     ("repin", "200 pins, ping every 2 s: last copy back after, s", "at most", 13),
     ("repin", "100,000 pins, ping every 2 s: re-allocated, pins/s", "at least", 2000),
-    ("repin", "100,000 pins, ping every 2 s: GET /id p99 meanwhile, ms", "at most", 50),
+    ("repin", "100,000 pins, ping every 2 s: GET /id p99 while they are re-allocated, ms", "at most", 50),
     ("add", "median, MiB/s", "times", 3),
     ("crowd", "reads p99, ms", "at most", 100),
     ("crowd", "RSS peak, MB", "at most", 128),
     ("crowd", "10,000 unfinished requests: GET /id p99, ms", "at most", 25),
     ("crowd", "10,000 unfinished requests: growth of RSS, MB", "at most", 40),
     ("growth", "RSS of a peer of 30, median, MB", "at most", 32),
+    ("growth", "GET /pins?filter=error with 100 errors at 1,000,000, p99 ms", "at most", 20),
 ]
 PLOTS = [
     ("rss", "Resident memory of one peer", "pins", "MB", r"RSS at ([\d,]+) after listings, MB"),
@@ -73,6 +74,7 @@ PLOTS = [
     ("allocations", "GET /allocations", "pins", "lines/s", r"GET /allocations at ([\d,]+), lines/s"),
     ("pins", "GET /pins", "pins", "lines/s", r"GET /pins at ([\d,]+), lines/s"),
     ("first-byte", "GET /pins, first byte", "pins", "ms", r"GET /pins at ([\d,]+), first byte ms"),
+    ("errors", "GET /pins?filter=error with 100 errors, p99", "pins", "ms", r"with 100 errors at ([\d,]+), p99 ms"),
     ("spread", "2,000 pins are on all peers", "peers", "s", r"2,000 pins on all of (\d+) peers after, s"),
     ("peers-rss", "Resident memory of a peer with 2,000 pins", "peers", "MB", r"RSS of a peer of (\d+), median, MB"),
 ]

@@ -22,6 +22,7 @@ def pinset(lab, flavour, sizes):
     for size in sizes:
         bench.pins(size - bench.next, 64)
         bench.at(f"{size:,}")
+        bench.few_errors(f"{size:,}")
     bench.peer.stop(120)
     return {name: value for name, value in bench.rows.items() if re.search(r" at [\d,]+", name)}
 

@@ -7,6 +7,7 @@ from harness import loadgen
 from report import DEFAULTS, cell, laboratory, print_now, report
 
 ERRORS = 2_000
+FEW_ERRORS = 100
 
 
 class Bench:
@@ -60,6 +61,21 @@ class Bench:
         self.memory(f"at {name} after listings")
         self.row(f"folder at {name}, MB", self.peer.disk_bytes() / 1e6)
 
+    def fail_pins(self, count):
+        """That many more pins that Kubo refuses."""
+        self.kubo.mode("refusepins")
+        self.pins(count, 64)
+        wait_until(lambda: loadgen.run(self.peer, "list", "-path", "/pins?filter=error")["lines"] == count, 300,
+                   f"{count} pins in error", 1)
+        self.kubo.mode("ok")
+
+    def few_errors(self, name):
+        """Do a few lines cost what is asked for, or what there is?"""
+        self.fail_pins(FEW_ERRORS)
+        took = loadgen.Pings(self.peer, "/pins?filter=error", 10).after(5)
+        self.row(f"GET /pins?filter=error with {FEW_ERRORS} errors at {name}, p99 ms", took["p99"])
+        self.settle_errors()
+
     def idle(self):
         self.start("")
         self.peer.wait_candidates(1, 120)
@@ -77,12 +93,8 @@ class Bench:
         self.at("20,000")
         self.pins(100_000 - self.next, 64)
         self.at("100,000")
-        self.kubo.mode("refusepins")
-        self.pins(ERRORS, 64)
-        wait_until(lambda: loadgen.run(self.peer, "list", "-path", "/pins?filter=error")["lines"] == ERRORS, 300,
-                   f"{ERRORS} pins in error", 1)
+        self.fail_pins(ERRORS)
         self.listing("/pins?filter=error", f"{ERRORS:,} of {self.next:,}")
-        self.kubo.mode("ok")
         if full:
             self.pins(1_000_000 - self.next, 64)
             self.settle_errors()

@@ -1,6 +1,7 @@
 """The load generator (tests/tools/lab/loadgen) at a peer's REST API; its head has the commands."""
 import json
 import subprocess
+import time
 
 from . import tools
 
@@ -20,3 +21,30 @@ def run(peer, *argv, timeout=None, may_fail=False):
     result = json.loads(done.stdout)
     assert not result.get("error") and (may_fail or not result.get("errors")), (peer.name, argv, result)
     return result
+
+
+class Pings:
+    """One GET after the other, by a process of its own: is the API responsive meanwhile?"""
+
+    def __init__(self, peer, path, pause_ms):
+        self.process = subprocess.Popen(command(peer, "ping", "-path", path, "-pause", pause_ms), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+    def stop(self):
+        """Milliseconds that the calls took: a dictionary of "p50", "p99" and so on."""
+        answer = json.loads(self.process.communicate(timeout=120)[0])
+        assert answer["error"] is None, answer
+        return answer["took_ms"]
+
+    def after(self, seconds):
+        """stop() after so many seconds."""
+        time.sleep(seconds)
+        return self.stop()

@@ -350,7 +350,7 @@ TEST_CASE("local puts here, no-pin pins nothing, failures are told") {
   const auto error_of = [](AddOptions o) {
     Outcome bad;
     add_all(bad, std::move(o), {file("f", "x")});
-    CHECK(bad.target.pins.empty());
+    CHECK(bad.target.pins.empty() != bad.root.has_value());
     return bad.root ? std::string() : bad.root.error().message();
   };
   AddOptions o;
@@ -370,6 +370,23 @@ TEST_CASE("local puts here, no-pin pins nothing, failures are told") {
   CHECK(error_of(o) == "invalid cid: invalid v0 prefix");
   o.hash = "nonsense";
   CHECK(error_of(o) == "hash function name not known");
+  o.hash = "blake3";
+  CHECK(error_of(o) == "invalid cid: invalid v0 prefix");
+  o.cid_version = 1;
+  CHECK(error_of(o).empty());
+  o.hash = "identity";
+  CHECK(error_of(o).empty());
+  o.hash = "keccak-384";
+  CHECK(error_of(o) == "invalid cid: unknown multihash code 28 (0x1c): no such hash registered");
+  o = {};
+  o.no_copy = true;
+  CHECK(error_of(o) == "missing file path or URL, can't create filestore reference");
+
+  Outcome referred;
+  FakePart from_url = file("f", "x");
+  from_url.part.has_origin = true;
+  add_all(referred, o, {from_url});
+  CHECK(referred.root.has_value());
 
   Outcome failing;
   failing.target.fail_puts = true;
@@ -424,7 +441,7 @@ TEST_CASE("a CAR: its blocks, its root, its size; and what is no CAR") {
   CHECK(*out.root == leaf_cid);
   REQUIRE(out.output.lines.size() == 1);
   CHECK(out.output.lines[0].bytes == leaf.size());
-  CHECK(out.output.lines[0].size == leaf.size());
+  CHECK(out.output.lines[0].size == 0);  // the reference asks only UnixFS nodes for theirs
   CHECK(out.target.stored.contains(leaf_cid));
   CHECK(out.target.pins.size() == 1);
 
@@ -436,13 +453,21 @@ TEST_CASE("a CAR: its blocks, its root, its size; and what is no CAR") {
   };
   CHECK(error_of("hello golden\n") == "unexpected EOF");
   CHECK(error_of(car.substr(0, car.size() - 1)) == "unexpected EOF");
+  CHECK(error_of("") == "EOF");
+  CHECK(error_of("1") == "EOF");
+  Bytes none;
+  append_car_header(none, {});
+  CHECK(error_of(none) == "empty car, no roots");
   Bytes two;
   append_car_header(two, {leaf_cid, leaf_cid});
   CHECK(error_of(two) == "only CAR files with a single root are supported");
   Bytes forged;
   append_car_header(forged, {leaf_cid});
   append_car_block(forged, leaf_cid, "something else");
-  CHECK(!error_of(forged).empty());
+  CHECK(error_of(forged) ==
+        "mismatch in content integrity, name: " + leaf_cid.text() + ", data: " +
+            Cid::make_v1(multicodec::kRaw, *make_multihash(multicodec::kSha2_256, "something else"))
+                .text());
   options.wrap_with_directory = true;
   CHECK(error_of(car) == "cannot wrap a CAR file upload");
 }

@@ -175,10 +175,17 @@ TEST_CASE("pin: text that is not UTF-8 never reaches the wire") {
   pin.options.name =
       "a\xff"
       "b";
+  CHECK_FALSE(has_valid_text(pin));
   const Pin read = decode_pin(pin.cid, encode_pin(pin)).value();
   CHECK(read.options.name ==
         "a\xef\xbf\xbd"
         "b");
+  CHECK(has_valid_text(read));
+  pin.options.name.clear();
+  pin.options.metadata["\xc3"] = "x";
+  CHECK_FALSE(has_valid_text(pin));
+  pin.options.metadata = {{"x", "\xc3"}};
+  CHECK_FALSE(has_valid_text(pin));
 }
 
 TEST_CASE("pin: type filters") {

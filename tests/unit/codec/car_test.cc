@@ -97,7 +97,7 @@ TEST_CASE("car: an end anywhere but between sections is told") {
     if (status.has_value()) {
       ends.push_back(cut);
     } else {
-      CHECK(status.error().message() == "unexpected EOF");
+      CHECK(status.error().message() == (cut < 2 ? "EOF" : "unexpected EOF"));
     }
   }
   CHECK(ends.size() == 4);

@@ -142,11 +142,17 @@ TEST_CASE("bounds: a full queue is Busy, a closed pinset Closed, a huge pin TooL
   auto huge = test_pin(100);
   huge.options.metadata = {{"k", std::string(1 << 20, 'x')}};
   spawn(callers.get_executor(), put(running.pinset.get(), huge, &puts), "put");
+  auto garbled = test_pin(101);
+  garbled.options.name = "\xff";
+  spawn(callers.get_executor(), put(running.pinset.get(), garbled, &puts), "put");
   callers.poll();
-  CHECK(puts.size() == 3);
+  CHECK(puts.size() == 4);
+  CHECK(std::count_if(puts.begin(), puts.end(), [](const Status& s) {
+          return !s && s.error().message() == "string field contains invalid UTF-8";
+        }) == 1);
   running.go();
   callers.run();
-  REQUIRE(puts.size() == 6);
+  REQUIRE(puts.size() == 7);
   CHECK(std::count_if(puts.begin(), puts.end(), [](const Status& s) { return s.has_value(); }) ==
         3);
   CHECK(std::count_if(puts.begin(), puts.end(),

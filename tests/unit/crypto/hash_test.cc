@@ -63,9 +63,26 @@ TEST_CASE("hash: every function that we have agrees with go-multihash") {
     }
   }
   CHECK(computed >= 50);
-  CHECK(make_multihash(0x1e, "x").error().code() == Code::Unsupported);
+  CHECK(make_multihash(0x1100, "x").error().code() == Code::Unsupported);
+  CHECK_FALSE(hash_code_by_name("sha2-384").has_value());  // go-multihash has no name for it
+  CHECK(make_multihash(0x20, "x").has_value());
+  CHECK(hash_code_by_name("blake2s-128") == 0xb250);
   CHECK_FALSE(hash_code_by_name("nonsense").has_value());
   CHECK_FALSE(hash_code_by_name("").has_value());
+}
+
+TEST_CASE("hash: blocks and chunks of every length") {
+  const auto vectors = test::load_vectors("hash-lengths.json");
+  for (const auto& c : vectors["cases"]) {
+    CAPTURE(c.dump());
+    Bytes data(c["length"].get<size_t>(), '\0');
+    for (size_t i = 0; i < data.size(); ++i) {
+      data[i] = static_cast<char>(i % 251);
+    }
+    const auto hash = make_multihash(c["code"].get<uint64_t>(), data);
+    REQUIRE(hash.has_value());
+    CHECK(base16(*hash) == c["multihash_hex"].get<std::string>());
+  }
 }
 
 TEST_CASE("hash: blocks are held against their CIDs") {
@@ -75,7 +92,7 @@ TEST_CASE("hash: blocks are held against their CIDs") {
   CHECK(check_block(Cid::make_v0(hash), "block").has_value());
   CHECK(check_block(v1, "blocK").error().code() == Code::Corrupt);
   CHECK_FALSE(check_block(Cid(), "block").has_value());
-  CHECK(check_block(Cid::make_v1(multicodec::kRaw, encode_multihash(0x1e, std::string(32, 'x'))),
+  CHECK(check_block(Cid::make_v1(multicodec::kRaw, encode_multihash(0x1100, std::string(32, 'x'))),
                     "block")
             .error()
             .code() == Code::Unsupported);

@@ -72,6 +72,8 @@ TEST_CASE("slashes and clean paths") {
   CHECK(answer.header("Content-Type").empty());
   CHECK(served.ask("GET", "/").header("Location") == "/");
   CHECK(served.ask("GET", "/id//").header("Location") == "/id/");
+  CHECK(served.ask("POST", "/pins/ipld///").header("Location") == "/pins/ipld/");
+  CHECK(served.ask("GET", "/id/?").header("Location") == "/id?");
   answer = served.ask("GET", "//id");
   CHECK(answer.status == 301);
   CHECK(answer.header("Location") == "/id");
@@ -124,6 +126,11 @@ TEST_CASE("bad input: one clean document") {
       "as the cid version number, got: 113");
   CHECK(message("POST", "/peers", "hello") == "error decoding request body");
   CHECK(message("POST", "/peers", "{}") == "error decoding peer_id");
+  CHECK(message("POST", "/peers", "null") == "error decoding peer_id");
+  CHECK(message("POST", "/peers", "{\"peer_id\":null}") == "error decoding peer_id");
+  CHECK(message("POST", "/peers", "{\"peer_id\":\"x\"} and more") == "error decoding peer_id");
+  CHECK(message("POST", "/peers", "[]") == "error decoding request body");
+  CHECK(message("POST", "/peers", "") == "error decoding request body");
   CHECK(message("POST", "/peers", "{\"peer_id\":5}") == "error decoding request body");
   CHECK(message("DELETE", "/peers/notapeer") ==
         "error decoding Peer ID: failed to parse peer ID: invalid cid: selected encoding not "
