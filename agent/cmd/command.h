@@ -16,6 +16,7 @@ namespace ica::cmd {
 inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
+inline constexpr int kNoTopic = 3;
 
 struct Invocation {
   std::string program;           // the name we were called by
@@ -49,7 +50,9 @@ std::span<const Command> config_commands();
 std::span<const Command> health_commands();
 std::span<const Command> state_commands();
 
-// "error <doing>: <why>" on standard error; returns kFailed.
+// "error <doing>: <why>" on standard error; returns kFailed. Without `doing` the error's message
+// has it in front.
+int report(const Error& error);
 int report(std::string_view doing, const Error& error);
 
 // Sets the log up as the flags and settings say. Errors: InvalidArgument.

@@ -90,6 +90,16 @@ bool is_group(const std::vector<Command>& all, const std::string& word) {
   return false;
 }
 
+bool asks_for_help(const std::string& word) {
+  return word == "help" || word == "h" || word == "--help" || word == "-h";
+}
+
+// As ipfs-cluster-service says it.
+int no_topic(const std::string& word) {
+  fmt::print(stderr, "No help topic for '{}'\n", word);
+  return kNoTopic;
+}
+
 int run_command(const Command& command, Invocation invocation,
                 const std::vector<std::string>& args) {
   std::vector<cli::FlagSpec> flags(command.flags.begin(), command.flags.end());
@@ -112,10 +122,14 @@ int run_command(const Command& command, Invocation invocation,
 
 }  // namespace
 
-int report(std::string_view doing, const Error& error) {
+int report(const Error& error) {
   log_flush();
-  fmt::print(stderr, "error {}: {}\n", doing, error.message());
+  fmt::print(stderr, "error {}\n", error.message());
   return kFailed;
+}
+
+int report(std::string_view doing, const Error& error) {
+  return report({error.code(), fmt::format("{}: {}", doing, error.message())});
 }
 
 Status setup_log(const Invocation& invocation, std::string_view format) {
@@ -185,18 +199,29 @@ int run_program(const std::vector<std::string>& args) {
     const std::vector<std::string> topic(words.empty() ? words.end() : words.begin() + 1,
                                          words.end());
     const Command* command = find_command(commands, topic, used);
-    fmt::print("{}", command != nullptr ? command_help(invocation.program, *command) : help);
+    if (command != nullptr) {
+      fmt::print("{}", command_help(invocation.program, *command));
+    } else if (!topic.empty() && is_group(commands, topic[0])) {
+      fmt::print("{}", group_help(invocation.program, topic[0], commands));
+    } else if (topic.empty() || flags.on("help")) {
+      fmt::print("{}", help);
+    } else {
+      return no_topic(topic[0]);
+    }
     return kOk;
   }
   size_t used = 0;
   const Command* command = find_command(commands, words, used);
   if (command == nullptr) {
-    if (!words.empty() && is_group(commands, words[0])) {
-      fmt::print("{}", group_help(invocation.program, words[0], commands));
-    } else {
+    if (words.empty() || !is_group(commands, words[0])) {
       fmt::print("{}", help);
+      return kFailed;
     }
-    return kFailed;
+    if (words.size() > 1 && !asks_for_help(words[1])) {
+      return no_topic(words[1]);
+    }
+    fmt::print("{}", group_help(invocation.program, words[0], commands));
+    return kOk;
   }
   return run_command(*command, std::move(invocation),
                      {words.begin() + static_cast<std::ptrdiff_t>(used), words.end()});

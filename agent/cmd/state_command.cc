@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fmt/format.h>
 #include <fstream>
 #include <iostream>
@@ -13,6 +13,7 @@
 #include "agent/config/service_json.h"
 #include "agent/crdt/compact.h"
 #include "agent/crdt/state_file.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/offload.h"
 
@@ -126,35 +127,53 @@ Result<std::unique_ptr<store::Store>> open_view(const Subject& subject, bool rea
   return store::Store::open(options);
 }
 
-Status export_state(const Invocation& in) {
-  TRY(const auto subject, view_subject(in));
+// What ipfs-cluster-service calls the folders of its databases.
+constexpr std::string_view kForeignStores[] = {"badger", "badger3", "leveldb", "pebble", "raft"};
+
+// Neither this program nor the other one has run in the folder yet.
+bool never_started(const Invocation& in, const Subject& subject) {
+  std::error_code ignored;
+  return !std::filesystem::exists(subject.folder, ignored) &&
+         std::none_of(std::begin(kForeignStores), std::end(kForeignStores),
+                      [&](std::string_view name) {
+                        return std::filesystem::exists(in.folder / name, ignored);
+                      });
+}
+
+Status write_state(const Invocation& in, const Subject& subject, std::ostream& out) {
+  if (never_started(in, subject)) {
+    return {};
+  }
   // Also without a daemon, so that a folder which a start refuses is exported as far as it goes.
   TRY(const auto store, open_view(subject, true));
+  TRY_VOID(crdt::export_state(*store, out));
+  return {};
+}
+
+Status export_state(const Invocation& in, const Subject& subject) {
   const std::string& path = in.flags.text("file");
   if (path.empty()) {
-    TRY_VOID(crdt::export_state(*store, std::cout));
-    return {};
+    return write_state(in, subject, std::cout);
   }
   // Under another name until it is complete, so that a backup that was there stays until then.
   const std::string part = path + ".part";
   {
     std::ofstream file(part, std::ios::binary | std::ios::trunc);
     if (!file) {
-      return fail(Code::Io, "creating output file: open {}: {}", path, std::strerror(errno));
+      return fail(Code::Io, "creating output file: open {}: {}", path, errno_text(errno));
     }
-    TRY_VOID(crdt::export_state(*store, file));
+    TRY_VOID(write_state(in, subject, file));
   }
   if (std::rename(part.c_str(), path.c_str()) != 0) {
-    return fail(Code::Io, "creating output file: rename {}: {}", path, std::strerror(errno));
+    return fail(Code::Io, "creating output file: rename {}: {}", path, errno_text(errno));
   }
   return {};
 }
 
-Status make_checkpoint(const Invocation& in) {
+Status make_checkpoint(const Invocation& in, const Subject& subject) {
   if (in.args.size() != 1) {
     return fail(Code::InvalidArgument, "the command takes one argument, the folder to be made");
   }
-  TRY(const auto subject, view_subject(in));
   TRY(const auto store, open_view(subject, !subject.lock.has_value()));
   const std::filesystem::path target = std::filesystem::absolute(in.args[0]);
   std::error_code error;
@@ -183,8 +202,7 @@ Result<Subject> open_stopped(const Invocation& in) {
   return subject;
 }
 
-Status compact_state(const Invocation& in) {
-  TRY(const auto subject, open_stopped(in));
+Status compact_state(const Invocation& in, const Subject& subject) {
   const std::filesystem::path fresh = subject.folder.string() + ".compacting";
   std::error_code error;
   std::filesystem::remove_all(fresh, error);
@@ -351,9 +369,8 @@ Status merge_from(std::istream& source, const Overrides& overrides, const Subjec
   return status;
 }
 
-Status import_state(const Invocation& in) {
+Status import_state(const Invocation& in, const Subject& subject) {
   TRY(const auto overrides, read_overrides(in.flags));
-  TRY(const auto subject, open_subject(in));
   const bool merge = in.flags.on("merge");
   if (!merge && !in.force && !in.flags.on("force") &&
       !confirm("The pinset (state) of this peer will be replaced. Continue? [y/n]:")) {
@@ -369,7 +386,7 @@ Status import_state(const Invocation& in) {
   } else {
     std::ifstream file(in.args[0], std::ios::binary);
     if (!file) {
-      return fail(Code::Io, "reading import file: open {}: {}", in.args[0], std::strerror(errno));
+      return fail(Code::Io, "reading import file: open {}: {}", in.args[0], errno_text(errno));
     }
     TRY_VOID(take(file, overrides, subject, identity));
   }
@@ -377,8 +394,7 @@ Status import_state(const Invocation& in) {
   return {};
 }
 
-Status clean_state(const Invocation& in) {
-  TRY(const auto subject, open_subject(in));
+Status clean_state(const Invocation& in, const Subject& subject) {
   if (!in.force && !in.flags.on("force") &&
       !confirm("The peer state will be removed.  Existing pins may be lost. Continue? [y/n]:")) {
     return {};
@@ -392,9 +408,16 @@ Status clean_state(const Invocation& in) {
   return {};
 }
 
-template <Status (*Command)(const Invocation&)>
+using Open = Result<Subject> (*)(const Invocation&);
+using Work = Status (*)(const Invocation&, const Subject&);
+
+template <Open open, Work work>
 int run(const Invocation& in, std::string_view doing) {
-  const Status status = Command(in);
+  const auto subject = open(in);
+  if (!subject) {
+    return report(subject.error());
+  }
+  const Status status = work(in, *subject);
   return status ? kOk : report(doing, status.error());
 }
 
@@ -404,31 +427,44 @@ constexpr Command kCommands[] = {
      .description = kExportDescription,
      .args_usage = {},
      .flags = kExportFlags,
-     .run = [](const Invocation& in) { return run<export_state>(in, "exporting state"); }},
+     .run =
+         [](const Invocation& in) {
+           return run<view_subject, export_state>(in, "exporting state");
+         }},
     {.name = "state import",
      .usage = "load the state from a file produced by 'export'",
      .description = kImportDescription,
      .args_usage = "[file]",
      .flags = kImportFlags,
-     .run = [](const Invocation& in) { return run<import_state>(in, "importing state"); }},
+     .run =
+         [](const Invocation& in) {
+           return run<open_subject, import_state>(in, "importing state");
+         }},
     {.name = "state cleanup",
      .usage = "remove persistent data",
      .description = kCleanupDescription,
      .args_usage = {},
      .flags = kCleanupFlags,
-     .run = [](const Invocation& in) { return run<clean_state>(in, "cleaning state"); }},
+     .run =
+         [](const Invocation& in) { return run<open_subject, clean_state>(in, "cleaning state"); }},
     {.name = "state compact",
      .usage = "make the history of the pinset short, on all peers while they are stopped",
      .description = kCompactDescription,
      .args_usage = {},
      .flags = kCompactFlags,
-     .run = [](const Invocation& in) { return run<compact_state>(in, "compacting the state"); }},
+     .run =
+         [](const Invocation& in) {
+           return run<open_stopped, compact_state>(in, "compacting the state");
+         }},
     {.name = "state checkpoint",
      .usage = "copy the database of a running or stopped peer",
      .description = kCheckpointDescription,
      .args_usage = "<folder>",
      .flags = {},
-     .run = [](const Invocation& in) { return run<make_checkpoint>(in, "copying the state"); }},
+     .run =
+         [](const Invocation& in) {
+           return run<view_subject, make_checkpoint>(in, "copying the state");
+         }},
 };
 
 }  // namespace

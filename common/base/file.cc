@@ -26,20 +26,10 @@ class Descriptor {
   int fd_;
 };
 
-// Go prints system errors in lower case.
-std::string reason(int error) {
-  char buffer[128];
-  std::string text = strerror_r(error, buffer, sizeof buffer);
-  if (!text.empty()) {
-    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  }
-  return text;
-}
-
 tl::unexpected<Error> system_error(std::string_view what, const std::filesystem::path& path,
                                    int error) {
   return fail(error == ENOENT ? Code::NotFound : Code::Io, "{} {}: {}", what, path.string(),
-              reason(error));
+              errno_text(error));
 }
 
 Status write_all(int fd, BytesView data, const std::filesystem::path& path) {
@@ -57,6 +47,16 @@ Status write_all(int fd, BytesView data, const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+// Go prints system errors in lower case.
+std::string errno_text(int error) {
+  char buffer[128];
+  std::string text = strerror_r(error, buffer, sizeof buffer);
+  if (!text.empty()) {
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  }
+  return text;
+}
 
 Result<Bytes> read_file(const std::filesystem::path& path, size_t limit) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -13,6 +13,7 @@ import sys
 import threading
 
 SLICE = 300
+INTERRUPTED = 72  # libFuzzer's exit code after SIGINT
 OPTIONS = ["-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1"]
 
 
@@ -62,6 +63,8 @@ def fuzz(target, wanted, ledger):
         left = wanted - ledger.seconds(target)
         code, seconds, runs = fuzz_slice(target, max(10, min(SLICE, int(left) + 1)))
         ledger.add(target, seconds, runs)
+        if code == INTERRUPTED:
+            return False
         if code != 0:
             with open(f"build/fuzz/{target}.log", encoding="utf-8", errors="replace") as log:
                 print(f"FAIL {target}", *log.read().splitlines()[-40:], sep="\n", flush=True)

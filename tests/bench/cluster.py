@@ -3,7 +3,7 @@ import argparse
 import time
 
 from harness import loadgen
-from report import DEFAULTS, cell, laboratory, print_now, report
+from report import DEFAULTS, cell, has_work, laboratory, print_now, report
 
 # What the reference's documentation recommends for many pins.
 BATCHING = {"consensus/crdt": {"batching": {"max_batch_size": 500, "max_batch_age": "1s", "max_queue_size": 50000}}}
@@ -79,7 +79,7 @@ class Bench:
         limit = time.monotonic() + 600
         busy = list(self.peers)
         while busy and time.monotonic() < limit:
-            busy = [p for p in busy if p.call("GET", "/pins?local=true&filter=pinning,pin_queued", timeout=300).status != 204]
+            busy = [p for p in busy if has_work(p)]
             time.sleep(0.5 if busy else 0)
 
     def newcomer(self, limit):

@@ -8,7 +8,7 @@ import threading
 from harness.pins import cid_of
 from harness.wait import wait_until
 from harness import loadgen
-from report import cell, laboratory, print_now, report
+from report import cell, has_work, laboratory, print_now, report
 
 SETTINGS = {"cluster": {"mdns_interval": "0s"}, "monitor/pubsubmon": {"check_interval": "5s"}}
 ROUNDS = 3
@@ -81,8 +81,7 @@ def run(lab, flavour, count):
         peer.wait_up(300)
     for peer in peers:
         peer.wait_candidates(3, 120)
-        wait_until(lambda p=peer: p.call("GET", "/pins?local=true&filter=pinning,pin_queued", timeout=300).status == 204, 1800,
-                   f"{peer.name} is done pinning", 1)
+        wait_until(lambda p=peer: not has_work(p), 1800, f"{peer.name} is done pinning", 1)
 
     def complete():
         answer = peers[0].call("GET", f"/pins/{cid_of(0)}").json()["peer_map"]

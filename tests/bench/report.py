@@ -22,6 +22,14 @@ def print_now(text):
     print(text, flush=True)
 
 
+def has_work(peer):
+    """Whether its Kubo has still to be told something. Ours is asked for its counts, so that looking costs nothing."""
+    if peer.flavour == "ours":
+        status = peer.call("GET", "/health/summary").json()["status"]
+        return status.get("pinning", 0) + status.get("pin_queued", 0) > 0
+    return peer.call("GET", "/pins?local=true&filter=pinning,pin_queued", timeout=300).status != 204
+
+
 @contextlib.contextmanager
 def laboratory():
     """A Lab in a folder of its own. A failure shows the logs; leftovers and crashes end the measurement."""

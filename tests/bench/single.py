@@ -4,7 +4,7 @@ import time
 
 from harness.wait import wait_until
 from harness import loadgen
-from report import DEFAULTS, cell, laboratory, print_now, report
+from report import DEFAULTS, cell, has_work, laboratory, print_now, report
 
 ERRORS = 2_000
 FEW_ERRORS = 100
@@ -40,8 +40,7 @@ class Bench:
 
     def settle(self):
         """Until Kubo has been told everything: listings and memory of work in progress are another matter."""
-        wait_until(lambda: self.peer.call("GET", "/pins?local=true&filter=pinning,pin_queued", timeout=300).status == 204,
-                   1800, "every pin is done", 0.5)
+        wait_until(lambda: not has_work(self.peer), 1800, "every pin is done", 0.5)
 
     def listing(self, path, name):
         """The median of three: the database may still be merging what was written before."""

@@ -158,10 +158,36 @@ TEST_CASE("program: help, versions and wrong lines") {
   const auto help = run({"init", "--help"});
   CHECK(help.code == 0);
   CHECK(has(help.out, "--randomports"));
-  const auto group = run({"config"});
-  CHECK(group.code == 1);
-  CHECK(has(group.out, "   show "));
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"config"}, {"config", "--help"}, {"help", "config"}}) {
+    const auto group = run(line);
+    CHECK(group.code == 0);
+    CHECK(has(group.out, "   show "));
+  }
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"config", "nonsense"}, {"help", "nonsense"}}) {
+    const auto unknown = run(line);
+    CHECK(unknown.code == 3);
+    CHECK(unknown.err == "No help topic for 'nonsense'\n");
+  }
   CHECK(run({"-l", "loud", "version"}).code == 1);
+}
+
+TEST_CASE("state export: of a peer that has never run, and of one of the other program") {
+  const ScratchDir temporary;
+  const std::string folder = temporary.path().string();
+  const auto nowhere = run({"-c", folder, "state", "export"});
+  CHECK(nowhere.code == 1);
+  CHECK(nowhere.err == "error loading configurations: open " + folder +
+                           "/service.json: no such file or directory\n");
+  REQUIRE(run({"-c", folder, "init"}).code == 0);
+  const auto fresh = run({"-c", folder, "state", "export"});
+  CHECK(fresh.code == 0);
+  CHECK(fresh.out.empty());
+  std::filesystem::create_directory(folder + "/badger");
+  const auto foreign = run({"-c", folder, "state", "export"});
+  CHECK(foreign.code == 1);
+  CHECK(has(foreign.err, "A state that ipfs-cluster-service made is exported with that program"));
 }
 
 TEST_CASE("health: nobody there is no") {
