@@ -72,7 +72,8 @@ class OutputSink {
 
 // Imports all parts as one add of the reference: builds the DAG, hands blocks on in bounded
 // batches, writes one line per file and directory (children before parents, root last), then pins
-// the last root unless no_pin. Returns that root. Constant memory apart from the directory tree.
+// the last root unless no_pin. Returns that root, undefined when there were no parts. Constant
+// memory apart from the directory tree.
 //   Destinations: allocate() once, with the first block; `local` puts blocks on this peer only,
 //   which takes the place of the last allocation when it is not among them and no user allocations
 //   are given. With `shard` each shard is allocated and pinned by itself.

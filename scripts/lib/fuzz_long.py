@@ -57,13 +57,19 @@ def fuzz_slice(target, seconds):
     return process.returncode, usage.ru_utime + usage.ru_stime, int(runs[1]) if runs else 0
 
 
+interrupted = threading.Event()
+
+
 def fuzz(target, wanted, ledger):
-    """All slices of a target; False when one of them found something."""
+    """All slices of a target; False when one of them found something or was interrupted."""
     while ledger.seconds(target) < wanted:
+        if interrupted.is_set():
+            return False
         left = wanted - ledger.seconds(target)
         code, seconds, runs = fuzz_slice(target, max(10, min(SLICE, int(left) + 1)))
         ledger.add(target, seconds, runs)
         if code == INTERRUPTED:
+            interrupted.set()
             return False
         if code != 0:
             with open(f"build/fuzz/{target}.log", encoding="utf-8", errors="replace") as log:

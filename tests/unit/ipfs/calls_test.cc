@@ -52,7 +52,7 @@ TEST_CASE("each call asks as the reference does") {
   CHECK(asked("repo/stat?size-only=true"));
   CHECK(asked("swarm/peers"));
   CHECK(asked("swarm/connect?arg=%2Fip4%2F1.2.3.4%2Ftcp%2F4001"));
-  CHECK(asked("resolve?arg=%2Fipns%2Fexample.org%2Fa%20b"));
+  CHECK(asked("resolve?arg=%2Fipns%2Fexample.org%2Fa+b"));
   CHECK(asked("config/show"));
   CHECK(asked(fmt::format("block/get?arg={}", kCidText)));
   CHECK(asked("repo/gc?stream-errors=true"));

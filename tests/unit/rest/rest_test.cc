@@ -395,7 +395,7 @@ Task<Result<Cid>> import(adder::AddOptions options, adder::PartSource& parts,
     line.allocations = peers;
     CO_TRY_VOID(co_await output.put(std::move(line)));
   }
-  if (!options.no_pin) {
+  if (!options.no_pin && root.defined()) {
     api::Pin pin;
     pin.cid = root;
     pin.options = options.pin;

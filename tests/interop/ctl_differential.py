@@ -1,0 +1,39 @@
+"""Random command lines for the reference's client and ours, each at a peer of its own, in the same order: output and exit codes
+are the same. --target go lets them ask peers of the reference.
+"""
+import subprocess
+
+from harness import http, tools
+from harness.random_ctl import CommandLines, make_files, normal
+
+SETTINGS = {"ipfs_connector/ipfshttp": {"pin_timeout": "3s"}}
+COUNT, LONG_COUNT = 250, 2000
+
+
+def answer(program, peer, line, names, folder):
+    host = [] if "--host" in line else ["--host", peer.rest_multiaddr]
+    done = subprocess.run([program, *host, *(word.replace("SELF", peer.id) for word in line)], capture_output=True, text=True,
+                          timeout=60, env=tools.clean_env(), cwd=folder, check=False)
+    return {"exit code": done.returncode, "output": normal(done.stdout, names), "errors": normal(done.stderr, names)}
+
+
+def test_both_say_the_same(lab, flavour, pytestconfig):
+    peers = [lab.peer(lab.kubo(), flavour, "peer0", SETTINGS) for _ in range(2)]
+    cids, names = [], []
+    for peer in peers:
+        peer.wait_candidates(1)
+        ports = (peer.rest_port, peer.swarm_port, peer.kubo.api_port, peer.kubo.swarm_port)
+        names.append({peer.id: "<self>", peer.kubo.id: "<kubo>", **{str(port): "<port>" for port in ports}})
+        kind, body = http.multipart([("f", b"hello")])
+        cids = [peer.call("POST", f"/add?cid-version={version}", {"Content-Type": kind}, body).added() for version in (0, 1)]
+    folder = lab.folder / "files"
+    make_files(folder)
+    programs = (tools.go_ctl(), tools.our("ipfs-cluster-ctl"))
+    lines, different = CommandLines(1, cids), []
+    for number in range(LONG_COUNT if pytestconfig.getoption("--long") else COUNT):
+        line = lines.next()
+        theirs, ours = (answer(*each, folder) for each in zip(programs, peers, [line] * 2, names))
+        if theirs != ours:
+            different.append("\n".join([f"{number}: {' '.join(line)}"] + [f"  {part}:\n    go   {theirs[part]}\n    ours {ours[part]}"
+                                                                          for part in ours if theirs[part] != ours[part]]))
+    assert not different, "\n".join(different)
