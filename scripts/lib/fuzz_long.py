@@ -14,6 +14,7 @@ import threading
 
 SLICE = 300
 INTERRUPTED = 72  # libFuzzer's exit code after SIGINT
+interrupted = threading.Event()
 OPTIONS = ["-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1"]
 
 
@@ -57,20 +58,17 @@ def fuzz_slice(target, seconds):
     return process.returncode, usage.ru_utime + usage.ru_stime, int(runs[1]) if runs else 0
 
 
-interrupted = threading.Event()
-
-
 def fuzz(target, wanted, ledger):
-    """All slices of a target; False when one of them found something or was interrupted."""
+    """All slices of a target; True when it had its time, False when it found something, None after an interruption."""
     while ledger.seconds(target) < wanted:
         if interrupted.is_set():
-            return False
+            return None
         left = wanted - ledger.seconds(target)
         code, seconds, runs = fuzz_slice(target, max(10, min(SLICE, int(left) + 1)))
         ledger.add(target, seconds, runs)
         if code == INTERRUPTED:
             interrupted.set()
-            return False
+            return None
         if code != 0:
             with open(f"build/fuzz/{target}.log", encoding="utf-8", errors="replace") as log:
                 print(f"FAIL {target}", *log.read().splitlines()[-40:], sep="\n", flush=True)
@@ -89,9 +87,11 @@ def main():
     os.makedirs("build/fuzz/crashes", exist_ok=True)
     ledger = Ledger("build/fuzz/spent.json")
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        good = sum(pool.map(lambda target: fuzz(target, options.seconds, ledger), options.targets))
-    print(f"{good} passed, {len(options.targets) - good} failed")
-    return 0 if good == len(options.targets) else 1
+        outcomes = list(pool.map(lambda target: fuzz(target, options.seconds, ledger), options.targets))
+    if None in outcomes:
+        print("interrupted; the next run goes on from here")
+    print(f"{outcomes.count(True)} passed, {outcomes.count(False)} failed")
+    return 0 if all(outcomes) else 1
 
 
 if __name__ == "__main__":
