@@ -23,10 +23,10 @@ struct CidBuilder {
   int version = 0;
   uint64_t hash_code = multicodec::kSha2_256;
 
-  // Fails with "bad CID Version: ..." and "hash function name not known"; a known function that we
-  // do not have is said to be so.
+  // Fails with "bad CID Version: ..." and "hash function name not known".
   static Result<CidBuilder> create(int version, std::string_view hash_name);
-  // Whether version and hash can go together: "invalid cid: invalid v0 prefix".
+  // Whether version and hash can go together ("invalid cid: invalid v0 prefix"), and whether we
+  // have the function ("invalid cid: unknown multihash code ...").
   Status check() const;
   Cid dag_pb(BytesView block) const;
   Cid raw(BytesView block) const;

@@ -17,12 +17,22 @@ struct Function {
   std::string_view name;  // empty: go-multihash has none, so nobody can ask for it
   const char* evp;        // OpenSSL's name; null when it is done elsewhere or not at all
   size_t length;          // of the digest
+  Bytes (*compute)(BytesView) = nullptr;  // where it is done elsewhere
 };
 
-constexpr uint64_t kKeccak256 = 0x1b;
-constexpr uint64_t kKeccak512 = 0x1d;
-constexpr uint64_t kBlake3 = 0x1e;
-constexpr uint64_t kDoubleSha256 = 0x56;
+Bytes identity(BytesView data) {
+  return Bytes(data);
+}
+Bytes keccak256(BytesView data) {
+  return keccak(32, data);
+}
+Bytes keccak512(BytesView data) {
+  return keccak(64, data);
+}
+Bytes double_sha256(BytesView data) {
+  return sha256(sha256(data));
+}
+
 // blake2b-8 to blake2b-512 are 64 codes in a row, of which libsodium does those from 128 bits, and
 // blake2s-8 to blake2s-256 the 32 after them, of which the last is in the table.
 constexpr uint64_t kBlake2bFirst = 0xb201;
@@ -47,17 +57,17 @@ constexpr Function kFunctions[] = {
     {0x18, "shake-128", "SHAKE128", 32},
     {0x19, "shake-256", "SHAKE256", 64},
     {0x1a, "keccak-224", nullptr, 28},
-    {kKeccak256, "keccak-256", nullptr, 32},
+    {0x1b, "keccak-256", nullptr, 32, &keccak256},
     {0x1c, "keccak-384", nullptr, 48},
-    {kKeccak512, "keccak-512", nullptr, 64},
-    {kBlake3, "blake3", nullptr, 32},
+    {0x1d, "keccak-512", nullptr, 64, &keccak512},
+    {0x1e, "blake3", nullptr, 32, &blake3},
     {0x22, "murmur3-x64-64", nullptr, 8},
-    {kDoubleSha256, "dbl-sha2-256", nullptr, 32},
+    {0x56, "dbl-sha2-256", nullptr, 32, &double_sha256},
     {0xd5, "md5", "MD5", 16},
     {kBlake2sLast, "blake2s-256", "BLAKE2S256", 32},
     {0x1100, "x11", nullptr, 64},
     {0xb401, "poseidon-bls12_381-a2-fc1", nullptr, 32},
-    {0x00, "identity", nullptr, 0},
+    {multicodec::kIdentity, "identity", nullptr, 0, &identity},
 };
 
 const Function* function_by_code(uint64_t code) {
@@ -200,43 +210,24 @@ std::optional<uint64_t> hash_code_by_name(std::string_view name) {
 }
 
 bool can_hash(uint64_t code) {
-  switch (code) {
-    case multicodec::kIdentity:
-    case kDoubleSha256:
-    case kKeccak256:
-    case kKeccak512:
-    case kBlake3:
-      return true;
-    default:
-      break;
-  }
   if (blake2b_possible(code)) {
     return true;
   }
   const Function* const f = function_by_code(code);
-  return f != nullptr && f->evp != nullptr;
+  return f != nullptr && (f->evp != nullptr || f->compute != nullptr);
 }
 
 Result<Bytes> make_multihash(uint64_t code, BytesView data) {
   if (code == multicodec::kSha2_256) {
     return encode_multihash(code, sha256(data));
   }
-  if (code == multicodec::kIdentity) {
-    return encode_multihash(code, data);
-  }
-  if (code == kDoubleSha256) {
-    return encode_multihash(code, sha256(sha256(data)));
-  }
-  if (code == kKeccak256 || code == kKeccak512) {
-    return encode_multihash(code, keccak(code == kKeccak256 ? 32 : 64, data));
-  }
-  if (code == kBlake3) {
-    return encode_multihash(code, blake3(data));
-  }
   if (blake2b_possible(code)) {
     return encode_multihash(code, blake2b(blake2b_length(code), data));
   }
   const Function* const f = function_by_code(code);
+  if (f != nullptr && f->compute != nullptr) {
+    return encode_multihash(code, f->compute(data));
+  }
   if (f != nullptr && f->evp != nullptr) {
     const Bytes digest = evp_digest(f->evp, f->length, data);
     if (!digest.empty()) {

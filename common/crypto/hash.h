@@ -36,7 +36,7 @@ class Sha256 {
 
 // The multihash functions that we can compute: identity, sha1, sha2-*, sha3-*, shake-*, keccak-256
 // and -512, blake2b-* from 128 bits, blake2s-256, blake3, md5, dbl-sha2-256. Names and codes are
-// go-multihash's, also of functions that cannot be computed: there it has a name and no code.
+// go-multihash's, also of functions that cannot be computed.
 std::optional<uint64_t> hash_code_by_name(std::string_view name);
 bool can_hash(uint64_t code);
 

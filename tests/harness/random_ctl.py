@@ -1,8 +1,7 @@
 """Random command lines for the cluster's client, and its output without what differs from peer to peer and moment to moment."""
-import random
 import re
 
-from .random_rest import ABSENT, FITTING, MOMENTS, NO_CIDS, OTHER
+from .random_rest import ABSENT, FITTING, MOMENTS, NO_CIDS, OTHER, Choices
 
 INTEGERS = ["1", "-1", "0", "2", "x", "", "1.5", "-2"]
 # Options of a command: a flag and, where it has one, its values. SELF stands for the asked peer.
@@ -36,14 +35,8 @@ def make_files(folder):
         (folder / name).write_bytes(content)
 
 
-class CommandLines:
-    """Endless argument lists; the same for the same seed. cids: of content that was added."""
-
-    def __init__(self, seed, cids):
-        self.random, self.cids = random.Random(seed), cids
-
-    def one_of(self, *choices):
-        return self.random.choice(choices)
+class CommandLines(Choices):
+    """Endless argument lists."""
 
     def cid(self):
         return self.random.choice(self.random.choices([self.cids, ABSENT[:1], NO_CIDS[:2] + NO_CIDS[3:5]], [7, 1, 2])[0])

@@ -67,14 +67,24 @@ def multipart(files):
     return body + b"--B--\r\n"
 
 
-class Requests:
-    """Endless (method, target, headers, body); the same for the same seed. cids: of content that was added."""
+def names_of(peer):
+    """{text of this peer: what stands for it}, for normal()."""
+    ports = (peer.rest_port, peer.swarm_port, peer.kubo.api_port, peer.kubo.swarm_port)
+    return {peer.id: "<self>", peer.kubo.id: "<kubo>", **{str(port): "<port>" for port in ports}}
+
+
+class Choices:
+    """The same for the same seed. cids: of content that was added."""
 
     def __init__(self, seed, cids):
         self.random, self.cids = random.Random(seed), cids
 
     def one_of(self, *choices):
         return self.random.choice(choices)
+
+
+class Requests(Choices):
+    """Endless (method, target, headers, body)."""
 
     def cid(self):
         return self.random.choice(self.random.choices([self.cids, ABSENT, NO_CIDS], [6, 2, 2])[0])

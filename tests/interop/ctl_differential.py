@@ -5,6 +5,7 @@ import subprocess
 
 from harness import http, tools
 from harness.random_ctl import CommandLines, make_files, normal
+from harness.random_rest import names_of
 
 SETTINGS = {"ipfs_connector/ipfshttp": {"pin_timeout": "3s"}}
 COUNT, LONG_COUNT = 250, 2000
@@ -22,8 +23,7 @@ def test_both_say_the_same(lab, flavour, pytestconfig):
     cids, names = [], []
     for peer in peers:
         peer.wait_candidates(1)
-        ports = (peer.rest_port, peer.swarm_port, peer.kubo.api_port, peer.kubo.swarm_port)
-        names.append({peer.id: "<self>", peer.kubo.id: "<kubo>", **{str(port): "<port>" for port in ports}})
+        names.append(names_of(peer))
         kind, body = http.multipart([("f", b"hello")])
         cids = [peer.call("POST", f"/add?cid-version={version}", {"Content-Type": kind}, body).added() for version in (0, 1)]
     folder = lab.folder / "files"

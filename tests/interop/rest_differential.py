@@ -8,7 +8,7 @@ import datetime
 import pytest
 
 from harness import http
-from harness.random_rest import Requests, normal
+from harness.random_rest import Requests, names_of, normal
 
 SETTINGS = {"ipfs_connector/ipfshttp": {"pin_timeout": "3s"}}
 COUNT, LONG_COUNT = 700, 5000
@@ -36,8 +36,7 @@ def test_both_answer_the_same(lab, pytestconfig):
     names = []
     for peer in peers:
         peer.wait_candidates(1)
-        ports = {str(port): "<port>" for port in (peer.rest_port, peer.swarm_port, peer.kubo.api_port, peer.kubo.swarm_port)}
-        names.append({peer.id: "<self>", peer.kubo.id: "<kubo>", **ports})
+        names.append(names_of(peer))
     cids = [added(peer) for peer in peers]
     assert cids[0] == cids[1]
     requests, different = Requests(seed, cids[0]), []
