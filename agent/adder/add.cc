@@ -52,6 +52,12 @@ class Import {
         co_return fail(std::move(added).error());
       }
     }
+    if (options_.wrap_with_directory && !entry_open_) {
+      // The directory that wraps exists also when there is nothing to put into it.
+      CO_TRY_VOID(prepare_for(PartKind::Directory));
+      entry_open_ = true;
+      entry_is_directory_ = true;
+    }
     auto finished = co_await finish_entry();
     if (!finished) {
       co_return fail(std::move(finished).error());
@@ -357,7 +363,8 @@ Task<Result<Cid>> add(AddOptions options, PartSource& parts, AddTarget& target, 
     Import import(options, *std::move(cids), parts, output, *destination, cpu, stop);
     root = co_await import.run();
   }
-  if (!root || !root->defined()) {
+  const bool nothing = root && !root->defined() && !options.shard;
+  if (!root || nothing) {
     co_return root;
   }
   const auto finished = co_await destination->finish(*root);

@@ -5,6 +5,7 @@
 #include "agent/ctl/text.h"
 #include "common/base/json_writer.h"
 #include "common/codec/go_quote.h"
+#include "common/codec/utf8.h"
 
 namespace ica::ctl {
 namespace {
@@ -35,28 +36,10 @@ std::string quote_char(char c) {
     return "'\"'";
   }
   std::string rune;
-  if (const auto b = static_cast<uint8_t>(c); b < 0x80) {
-    rune = c;
-  } else {
-    rune = {static_cast<char>(0xc0 | b >> 6), static_cast<char>(0x80 | (b & 0x3f))};
-  }
+  utf8_append(rune, static_cast<uint8_t>(c));
   std::string quoted = go_quote(rune);
   quoted.front() = quoted.back() = '\'';
   return quoted;
-}
-
-void append_utf8(std::string& out, uint32_t rune) {
-  if (rune < 0x80) {
-    out += static_cast<char>(rune);
-  } else if (rune < 0x800) {
-    out += {static_cast<char>(0xc0 | rune >> 6), static_cast<char>(0x80 | (rune & 0x3f))};
-  } else if (rune < 0x10000) {
-    out += {static_cast<char>(0xe0 | rune >> 12), static_cast<char>(0x80 | (rune >> 6 & 0x3f)),
-            static_cast<char>(0x80 | (rune & 0x3f))};
-  } else {
-    out += {static_cast<char>(0xf0 | rune >> 18), static_cast<char>(0x80 | (rune >> 12 & 0x3f)),
-            static_cast<char>(0x80 | (rune >> 6 & 0x3f)), static_cast<char>(0x80 | (rune & 0x3f))};
-  }
 }
 
 uint32_t read_hex4(std::string_view digits) {
@@ -91,7 +74,7 @@ std::string unescape(std::string_view literal) {
         rune = 0x10000 + ((rune - 0xd800) << 10) + (low - 0xdc00);
         i += 6;
       }
-      append_utf8(out, rune >= 0xd800 && rune < 0xe000 ? 0xfffd : rune);
+      utf8_append(out, rune >= 0xd800 && rune < 0xe000 ? 0xfffd : rune);
     }
   }
   return out;

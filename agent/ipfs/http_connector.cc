@@ -142,12 +142,18 @@ Task<Result<std::vector<api::RepoGcKey>>> collect_gc(std::shared_ptr<Transport> 
                                                     transport->options().repogc_timeout, stop));
   std::vector<api::RepoGcKey> keys;
   size_t left_out = 0;
+  bool told_error = false;
   while (true) {
-    CO_TRY(const auto line, co_await lines->next());
-    if (!line) {
+    auto line = co_await lines->next();
+    if (!line && told_error && line.error().code() == Code::Internal) {
+      break;  // Kubo's trailer, which says no more than that there were errors
+    }
+    CO_TRY(const auto text, std::move(line));
+    if (!text) {
       break;
     }
-    CO_TRY(auto key, parse_repo_gc(*line));
+    CO_TRY(auto key, parse_repo_gc(*text));
+    told_error = told_error || !key.error.empty();
     if (keys.size() < kMaxGcKeys) {
       keys.push_back(std::move(key));
     } else {

@@ -133,6 +133,26 @@ Task<Status> add_pin(std::shared_ptr<Transport> transport, Cid cid, int max_dept
   co_return outcome;
 }
 
+// False when Kubo did not get it done in pin_timeout. It does not tell how it gets on, and holds
+// its lock against collection meanwhile; pin/add, which goes on from what has come, tells.
+Task<Result<bool>> update_pin(std::shared_ptr<Transport> transport, Cid from, Cid to,
+                              StopToken stop) {
+  const std::string path =
+      fmt::format("pin/update?arg={}&arg={}&unpin=false", from.text(), to.text());
+  auto dog = Watchdog::make(co_await asio::this_coro::executor, transport->options().pin_timeout,
+                            stop, true);
+  auto answer = co_await transport->call(Verb::PinUpdate, path, transport->options().unpin_timeout,
+                                         kMaxSmallBody, dog->token());
+  dog->done();
+  if (answer) {
+    co_return true;
+  }
+  if (dog->fired() && !stop.stop_requested()) {
+    co_return false;
+  }
+  co_return fail(std::move(answer).error());
+}
+
 }  // namespace
 
 Task<Result<PinKind>> ask_pin_status(std::shared_ptr<Transport> transport, Cid cid,
@@ -190,14 +210,10 @@ Task<Status> pin_with_progress(std::shared_ptr<Transport> transport, api::Pin pi
     CO_TRY(const PinKind source,
            co_await ask_pin_status(transport, from, api::PinMode::Recursive, stop));
     if (source == PinKind::Recursive) {
-      const std::string path =
-          fmt::format("pin/update?arg={}&arg={}&unpin=false", from.text(), pin.cid.text());
-      auto answer = co_await transport->call(
-          Verb::PinUpdate, path, transport->options().unpin_timeout, kMaxSmallBody, stop);
-      if (!answer) {
-        co_return fail(std::move(answer).error());
+      CO_TRY(const bool updated, co_await update_pin(transport, from, pin.cid, stop));
+      if (updated) {
+        co_return Status();
       }
-      co_return Status();
     }
   }
   co_return co_await add_pin(transport, pin.cid, pin.max_depth, std::move(on_progress),

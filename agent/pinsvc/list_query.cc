@@ -3,19 +3,10 @@
 #include <charconv>
 
 #include "common/codec/go_quote.h"
+#include "common/codec/utf8.h"
 
 namespace ica::pinsvc {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') {
-      c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return out;
-}
 
 Status read_time(const http::Query& query, std::string_view key, Time& out) {
   const std::string_view text = query.get(key);
@@ -48,15 +39,17 @@ Status read_limit(const http::Query& query, uint64_t& out) {
 }
 
 Status read_cids(std::string_view list, std::vector<Cid>& out) {
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
+  // Between and after commas there must be one.
+  for (bool more = !list.empty(); more;) {
+    const size_t comma = list.find(',');
+    more = comma != std::string_view::npos;
     const std::string_view text = list.substr(0, comma);
     auto cid = Cid::parse(text);
     if (!cid) {
       return fail(Code::InvalidArgument, "error decoding cid {}: {}", text, cid.error().message());
     }
     out.push_back(std::move(*cid));
-    list.remove_prefix(std::min(comma + 1, list.size()));
+    list.remove_prefix(more ? comma + 1 : list.size());
   }
   return {};
 }
@@ -76,11 +69,11 @@ bool name_matches(const std::string& name, const std::string& wanted, Match matc
     case Match::Exact:
       return name == wanted;
     case Match::Iexact:
-      return lower(name) == lower(wanted);
+      return utf8_lower(name) == utf8_lower(wanted);
     case Match::Partial:
       return name.find(wanted) != std::string::npos;
     case Match::Ipartial:
-      return lower(name).find(lower(wanted)) != std::string::npos;
+      return utf8_lower(name).find(utf8_lower(wanted)) != std::string::npos;
   }
   return false;
 }
@@ -110,7 +103,7 @@ Result<ListQuery> read_list_query(const http::Query& query) {
   ListQuery out;
   TRY_VOID(read_cids(query.get("cid"), out.cids));
   out.name = query.get("name");
-  if (out.name.size() > api::kMaxServiceName) {
+  if (!api::fits_service_name(out.name)) {
     return fail(Code::InvalidArgument, "error in 'name' query param: longer than 255 chars");
   }
   out.match = match_of(query.get("match"));

@@ -55,9 +55,6 @@ Task<Result<api::ServicePin>> read_pin(http::BodyReader* body) {
   if (text->empty()) {
     co_return fail(Code::InvalidArgument, "error decoding request body: EOF");
   }
-  if (*text == "null") {
-    co_return api::ServicePin();
-  }
   auto pin = api::service_pin_from_json(*text);
   if (!pin) {
     co_return fail(Code::InvalidArgument, "error decoding request body: {}", pin.error().message());
@@ -111,11 +108,11 @@ struct PinningService::Impl final : web::ApiRoutes {
       case kList:
         return list(exchange);
       case kAdd:
-        return add(exchange, Cid());
+        return add(exchange, false);
       case kGet:
         return get(exchange);
       case kReplace:
-        return replace(exchange);
+        return add(exchange, true);
       case kRemove:
         return remove(exchange);
       case kToken:
@@ -162,17 +159,8 @@ struct PinningService::Impl final : web::ApiRoutes {
     co_await exchange.send_text(200, json_of(status));
   }
 
-  Task<void> replace(web::Exchange& exchange) {
-    auto old = read_request_id(exchange);
-    if (!old) {
-      co_await send_error(exchange, 400, old.error().message());
-      co_return;
-    }
-    co_await add(exchange, std::move(*old));
-  }
-
-  // With `old` defined it is replaced.
-  Task<void> add(web::Exchange& exchange, Cid old) {
+  // `replaces`: the path names a pin that this one takes the place of.
+  Task<void> add(web::Exchange& exchange, bool replaces) {
     auto wanted = co_await read_pin(exchange.request.body);
     if (!wanted) {
       co_await send_error(exchange, 400, wanted.error().message());
@@ -184,7 +172,15 @@ struct PinningService::Impl final : web::ApiRoutes {
       (void)sent;
       co_return;
     }
-    auto pinned = co_await pin_instead_of(std::move(*wanted), std::move(old), exchange.stop());
+    Result<Cid> old = Cid();
+    if (replaces) {
+      old = read_request_id(exchange);
+    }
+    if (!old) {
+      co_await send_error(exchange, 400, old.error().message());
+      co_return;
+    }
+    auto pinned = co_await pin_instead_of(std::move(*wanted), std::move(*old), exchange.stop());
     if (!pinned) {
       co_await send_error(exchange, pinned.error());
       co_return;

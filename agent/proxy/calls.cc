@@ -29,9 +29,6 @@ constexpr Named kCalls[] = {
 
 Result<std::string> parse_path(std::string_view text) {
   std::string clean = text.starts_with('/') ? http::clean_path(text) : std::string();
-  while (clean.size() > 1 && clean.ends_with('/')) {
-    clean.pop_back();
-  }
   const size_t second = clean.empty() ? std::string::npos : clean.find('/', 1);
   if (second == std::string::npos || second + 1 == clean.size()) {
     return fail(Code::InvalidArgument, "invalid path {}: path does not have enough components",

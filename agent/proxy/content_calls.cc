@@ -10,6 +10,7 @@ namespace ica::proxy {
 namespace {
 
 constexpr size_t kMaxLine = 1 << 20;
+constexpr size_t kMaxErrorText = 64 << 10;
 
 std::string added_json(const api::AddedOutput& line) {
   std::string out;
@@ -75,20 +76,20 @@ Result<Stored> read_node(const std::string& line) {
   return Stored{std::move(cid), std::move(text)};
 }
 
-// An answer that is not 200 is passed on.
+// An answer that is not 200 is passed on: the text of an error, in one piece.
 Task<Status> pass_on(Hijacked& call, int status, http::ClientStream& stream) {
-  Status sent = co_await call.response.begin(status, call.answer_headers());
-  while (sent) {
+  std::string text;
+  while (text.size() < kMaxErrorText) {
     auto piece = co_await stream.read();
     if (!piece) {
       co_return fail(std::move(piece.error()));
     }
     if (!*piece) {
-      co_return co_await call.response.end();
+      break;
     }
-    sent = co_await call.response.write(std::move(**piece));
+    text += **piece;
   }
-  co_return sent;
+  co_return co_await call.response.send(status, call.answer_headers(), std::move(text));
 }
 
 // Pins what a line names and repeats the line; what cannot be pinned is told at the end.

@@ -46,6 +46,13 @@ struct IpfsProxy::Impl {
 
   Task<void> answer(http::Request& request, http::ResponseWriter& response) {
     const auto path = path_unescape(request.path);
+    if (path && http::clean_path(*path) != *path) {
+      http::Headers headers;
+      headers.emplace_back("Location", web::clean_target(*path, request));
+      const Status sent = co_await response.send(301, std::move(headers), Bytes());
+      (void)sent;
+      co_return;
+    }
     Route route = path ? route_of(request.method, *path) : Route();
     http::Query query(request.query);
     const bool puts = route.call == Call::BlockPut || route.call == Call::DagPut;

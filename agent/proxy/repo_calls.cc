@@ -7,9 +7,14 @@ std::string key_line(const api::RepoGcKey& key, bool with_error) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.key("Key").begin_object();
-  json.key("/").string(key.key.text());
-  json.end_object();
+  json.key("Key");
+  if (key.key.defined()) {
+    json.begin_object();
+    json.key("/").string(key.key.text());
+    json.end_object();
+  } else {
+    json.null();
+  }
   if (with_error && !key.error.empty()) {
     json.key("Error").string(key.error);
   }
@@ -41,7 +46,10 @@ Task<void> repo_gc(Hijacked& call) {
   }
   Status sent = co_await call.response.begin(200, call.answer_headers());
   std::string errors;
-  for (const auto& [peer, answer] : collected->peer_map) {
+  for (auto& [peer, answer] : collected->peer_map) {
+    if (!answer.error.empty()) {
+      answer.keys.push_back({Cid(), answer.error});
+    }
     std::string lines;
     for (const api::RepoGcKey& key : answer.keys) {
       lines += key_line(key, stream_errors);

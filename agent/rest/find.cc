@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "common/base/offload.h"
+#include "common/codec/utf8.h"
 
 namespace ica::rest {
 namespace {
@@ -11,14 +12,6 @@ namespace {
 constexpr std::string_view kMeta = "meta.";
 // Statuses asked for side by side.
 constexpr size_t kAtOnce = 16;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-    return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
-  });
-  return out;
-}
 
 Result<std::optional<Time>> read_time(const http::Query& query, std::string_view key) {
   const auto text = query.get(key);
@@ -169,8 +162,8 @@ bool Find::matches(std::string_view pin_name, const std::map<std::string, std::s
                    Time created) const {
   if (name) {
     const bool folded = match == Match::IgnoreCase || match == Match::PartIgnoreCase;
-    const std::string have = folded ? lower(pin_name) : std::string(pin_name);
-    const std::string want = folded ? lower(*name) : *name;
+    const std::string have = folded ? utf8_lower(pin_name) : std::string(pin_name);
+    const std::string want = folded ? utf8_lower(*name) : *name;
     const bool part = match == Match::Part || match == Match::PartIgnoreCase;
     if (part ? have.find(want) == std::string::npos : have != want) {
       return false;

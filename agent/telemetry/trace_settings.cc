@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "common/base/ascii.h"
 #include "common/codec/url_escape.h"
 #include "common/http/url.h"
 
@@ -79,12 +80,7 @@ class Reader {
     }
     return std::nullopt;
   }
-  bool on(const std::string& name) const {
-    auto value = text(name).value_or("");
-    std::transform(value.begin(), value.end(), value.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    return value == "true";
-  }
+  bool on(const std::string& name) const { return ascii_lower(text(name).value_or("")) == "true"; }
   Result<size_t> number(const std::string& name, size_t otherwise, size_t high) const {
     const auto value = text(name);
     return value ? parse_number<size_t>(name, *value, 1, high) : Result<size_t>(otherwise);

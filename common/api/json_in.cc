@@ -1,11 +1,15 @@
 #include "common/api/json_in.h"
 
 #include <limits>
+#include <sstream>
+
+#include "common/base/ascii.h"
 
 namespace ica::api::json_in {
 
-Result<Json> parse_object(std::string_view text) {
-  Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+namespace {
+
+Result<Json> as_object(Json json) {
   if (json.is_discarded()) {
     return fail(Code::InvalidArgument, "invalid JSON");
   }
@@ -13,6 +17,42 @@ Result<Json> parse_object(std::string_view text) {
     return fail(Code::InvalidArgument, "not a JSON object");
   }
   return json;
+}
+
+Result<Json> as_nullable_object(Json json) {
+  return json.is_null() ? Json::object() : as_object(std::move(json));
+}
+
+}  // namespace
+
+Result<Json> parse_object(std::string_view text) {
+  return as_object(Json::parse(text.begin(), text.end(), nullptr, false));
+}
+
+Result<Json> parse_nullable_object(std::string_view text) {
+  return as_nullable_object(Json::parse(text.begin(), text.end(), nullptr, false));
+}
+
+Result<Json> parse_first_object(std::string_view text) {
+  std::istringstream stream{std::string(text)};
+  Json json;
+  try {
+    stream >> json;
+  } catch (const Json::exception&) {
+    return as_object(Json::value_t::discarded);
+  }
+  return as_nullable_object(std::move(json));
+}
+
+bool read_strings(const Json& object, std::map<std::string, std::string>& out) {
+  for (const auto& [key, value] : object.items()) {
+    const auto* const text = value.get_ptr<const std::string*>();
+    if (text == nullptr && !value.is_null()) {
+      return false;
+    }
+    out[key] = text == nullptr ? std::string() : *text;
+  }
+  return true;
 }
 
 void Members::set_error(Error error) {
@@ -30,7 +70,14 @@ void Members::in_field(const char* key, const Error& error) {
 }
 
 const Json* Members::find(const char* key) const {
-  const auto it = object_.find(key);
+  auto it = object_.find(key);
+  if (it == object_.end()) {
+    // As in Go, a key in another case does when there is none in the right one.
+    const std::string wanted = ascii_lower(key);
+    for (it = object_.begin(); it != object_.end() && ascii_lower(it.key()) != wanted;) {
+      ++it;
+    }
+  }
   return it == object_.end() || it->is_null() ? nullptr : &*it;
 }
 
@@ -200,13 +247,8 @@ Members& Members::get(const char* key, std::map<std::string, std::string>& out, 
   if (present != nullptr) {
     *present = true;
   }
-  for (const auto& [name, item] : value->items()) {
-    const auto* const text = item.get_ptr<const std::string*>();
-    if (text == nullptr) {
-      wrong_type(key, "a map of strings");
-      return *this;
-    }
-    out[name] = *text;
+  if (!read_strings(*value, out)) {
+    wrong_type(key, "a map of strings");
   }
   return *this;
 }

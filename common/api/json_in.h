@@ -7,15 +7,23 @@
 
 #include "common/api/pin.h"
 
-// Reading of the API's JSON by Go's rules: unknown keys are ignored, a missing key or null leaves
-// the default, a value of another type is an error. Internal to common/api (only .cc files include
-// it).
+// Reading of the API's JSON by Go's rules: unknown keys are ignored, keys may be in another case, a
+// missing key or null leaves the default, a value of another type is an error. Internal to
+// common/api (only .cc files include it).
 namespace ica::api::json_in {
 
 using Json = nlohmann::json;
 
 // The text as one JSON object.
 Result<Json> parse_object(std::string_view text);
+// null is taken for an object without members.
+Result<Json> parse_nullable_object(std::string_view text);
+// The value that the text begins with, or null, as one JSON object. What comes after it is ignored,
+// as Go's decoder of streams does with the body of a request.
+Result<Json> parse_first_object(std::string_view text);
+
+// The members of an object, all of them strings (null is an empty one); false when one is not.
+bool read_strings(const Json& object, std::map<std::string, std::string>& out);
 
 // Reads members of one object into variables; the first error sticks.
 class Members {

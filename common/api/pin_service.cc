@@ -24,24 +24,24 @@ constexpr uint32_t bit(ServiceStatus status) {
 constexpr uint32_t kErrors = bit(TrackerStatus::ClusterError) | bit(TrackerStatus::PinError) |
                              bit(TrackerStatus::UnpinError);
 
-size_t characters(std::string_view utf8) {
-  size_t count = 0;
-  for (const char c : utf8) {
-    count += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
-  }
-  return count;
-}
-
 }  // namespace
 
+bool fits_service_name(std::string_view name) {
+  size_t characters = 0;
+  for (const char c : name) {
+    characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
+  }
+  return characters <= kMaxServiceName;
+}
+
 Result<ServicePin> service_pin_from_json(std::string_view json) {
-  TRY(const auto object, json_in::parse_object(json));
+  TRY(const auto object, json_in::parse_first_object(json));
   ServicePin out;
   NullableList<Multiaddr> origins;
   json_in::Members members(object);
   members.get("cid", out.cid).get("name", out.name).get("origins", origins).get("meta", out.meta);
   TRY_VOID(members.status());
-  if (characters(out.name) > kMaxServiceName) {
+  if (!fits_service_name(out.name)) {
     return fail(Code::InvalidArgument, "pin name is over 255 chars");
   }
   out.origins = std::move(origins.items);
@@ -49,17 +49,10 @@ Result<ServicePin> service_pin_from_json(std::string_view json) {
 }
 
 Result<std::map<std::string, std::string>> string_map_from_json(std::string_view json) {
-  TRY(const auto object, json_in::parse_object(json));
+  TRY(const auto object, json_in::parse_nullable_object(json));
   std::map<std::string, std::string> out;
-  for (const auto& [key, value] : object.items()) {
-    if (value.is_null()) {
-      continue;
-    }
-    const auto* const text = value.get_ptr<const std::string*>();
-    if (text == nullptr) {
-      return fail(Code::InvalidArgument, "field {} is not a string", key);
-    }
-    out.emplace(key, *text);
+  if (!json_in::read_strings(object, out)) {
+    return fail(Code::InvalidArgument, "not a map of strings");
   }
   return out;
 }

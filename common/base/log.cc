@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 #include <unordered_map>
 
+#include "common/base/ascii.h"
 #include "common/base/json_writer.h"
 #include "common/base/time.h"
 #include "common/base/trace.h"
@@ -122,10 +123,7 @@ Status log_setup(const LogOptions& options) {
 }
 
 Result<LogLevel> parse_log_level(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  const std::string lower = ascii_lower(text);
   if (lower == "debug") {
     return LogLevel::Debug;
   }

@@ -63,18 +63,8 @@ void append_rune(std::string& out, uint32_t rune, char quote) {
     } else {
       fmt::format_to(sink, "\\U{:08x}", rune);
     }
-  } else if (rune < 0x800) {
-    out.push_back(static_cast<char>(0xc0 | (rune >> 6)));
-    out.push_back(static_cast<char>(0x80 | (rune & 0x3f)));
-  } else if (rune < 0x10000) {
-    out.push_back(static_cast<char>(0xe0 | (rune >> 12)));
-    out.push_back(static_cast<char>(0x80 | ((rune >> 6) & 0x3f)));
-    out.push_back(static_cast<char>(0x80 | (rune & 0x3f)));
   } else {
-    out.push_back(static_cast<char>(0xf0 | (rune >> 18)));
-    out.push_back(static_cast<char>(0x80 | ((rune >> 12) & 0x3f)));
-    out.push_back(static_cast<char>(0x80 | ((rune >> 6) & 0x3f)));
-    out.push_back(static_cast<char>(0x80 | (rune & 0x3f)));
+    utf8_append(out, rune);
   }
 }
 

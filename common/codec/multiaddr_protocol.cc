@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "common/base/ascii.h"
 #include "common/codec/base58.h"
 #include "common/codec/cid.h"
 #include "common/codec/go_quote.h"
@@ -166,19 +167,9 @@ void append_ip6(std::string& out, BytesView b) {
   }
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') {
-      c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return out;
-}
-
 // The reference's RFC 4648 reader with mandatory padding.
 Result<Bytes> base32_padded(std::string_view text) {
-  return multibase_decode("c" + lower(text));
+  return multibase_decode("c" + ascii_lower(text));
 }
 
 Result<Bytes> onion_from_text(std::string_view text, bool v3) {
@@ -259,7 +250,7 @@ Result<Bytes> garlic64_from_text(std::string_view text) {
 Result<Bytes> garlic32_from_text(std::string_view text) {
   std::string padded(text);
   padded.append((8 - padded.size() % 8) % 8, '=');
-  if (padded != lower(padded)) {
+  if (padded != ascii_lower(padded)) {
     return bad("failed to decode base32 garlic addr: {}, err: {} len: {}", padded,
                "upper case letters", padded.size());
   }

@@ -1,6 +1,8 @@
 #include "common/codec/utf8.h"
 
+#include <clocale>
 #include <cstring>
+#include <cwctype>
 
 namespace ica {
 
@@ -39,6 +41,51 @@ size_t utf8_next(std::string_view text, uint32_t& rune) {
   }
   const bool good = rune >= lowest && rune <= 0x10ffff && (rune < 0xd800 || rune > 0xdfff);
   return good ? length : 0;
+}
+
+void utf8_append(std::string& out, uint32_t rune) {
+  const auto last = [&out, rune](int shift) {
+    out.push_back(static_cast<char>(0x80 | ((rune >> shift) & 0x3f)));
+  };
+  if (rune < 0x80) {
+    out.push_back(static_cast<char>(rune));
+  } else if (rune < 0x800) {
+    out.push_back(static_cast<char>(0xc0 | (rune >> 6)));
+    last(0);
+  } else if (rune < 0x10000) {
+    out.push_back(static_cast<char>(0xe0 | (rune >> 12)));
+    last(6);
+    last(0);
+  } else {
+    out.push_back(static_cast<char>(0xf0 | (rune >> 18)));
+    last(12);
+    last(6);
+    last(0);
+  }
+}
+
+std::string utf8_lower(std::string_view text) {
+  // glibc has this locale built in. It is kept as long as the program runs.
+  static const locale_t kUnicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    uint32_t rune = 0;
+    const size_t length = utf8_next(text, rune);
+    if (length == 0) {
+      out.push_back(text.front());
+      text.remove_prefix(1);
+      continue;
+    }
+    if (rune < 0x80) {
+      rune += rune >= 'A' && rune <= 'Z' ? 'a' - 'A' : 0;
+    } else if (kUnicode != nullptr) {
+      rune = ::towlower_l(rune, kUnicode);
+    }
+    utf8_append(out, rune);
+    text.remove_prefix(length);
+  }
+  return out;
 }
 
 bool valid_utf8(std::string_view text) {

@@ -42,15 +42,16 @@ Task<void> nothing() {
   co_return;
 }
 
-std::string with_query(std::string path, const http::Request& request) {
+}  // namespace
+
+std::string clean_target(std::string_view path, const http::Request& request) {
+  std::string target = escape_path(http::clean_path(path));
   // Also a lone question mark stays.
   if (request.target.find('?') != std::string::npos) {
-    path += "?" + request.query;
+    target += "?" + request.query;
   }
-  return path;
+  return target;
 }
-
-}  // namespace
 
 Result<uint16_t> listen_at(http::Server& server, const Multiaddr& address) {
   TRY(auto target, dial_target(address));
@@ -146,8 +147,8 @@ struct ApiServer::Impl {
       co_await redirect_slash(request, response, std::move(headers), std::move(*path));
       co_return;
     }
-    if (std::string clean = http::clean_path(*path); clean != *path) {
-      headers.emplace_back("Location", with_query(escape_path(clean), request));
+    if (http::clean_path(*path) != *path) {
+      headers.emplace_back("Location", clean_target(*path, request));
       const Status sent = co_await response.send(301, std::move(headers), Bytes());
       (void)sent;
       co_return;
@@ -217,7 +218,7 @@ struct ApiServer::Impl {
       }
     }
     path.pop_back();
-    const std::string target = with_query(escape_path(http::clean_path(path)), request);
+    const std::string target = clean_target(path, request);
     headers.emplace_back("Location", target);
     std::string body;
     if (request.method == "GET" || request.method == "HEAD") {

@@ -29,6 +29,10 @@ struct ApiOptions {
 // InvalidArgument (another kind of address), Io (in use).
 Result<uint16_t> listen_at(http::Server& server, const Multiaddr& address);
 
+// Where a redirect to `path` (decoded) of a request goes: the path clean and escaped, with the
+// request's query.
+std::string clean_target(std::string_view path, const http::Request& request);
+
 // The routes behind the layers that all our HTTP APIs have. Called on the server's threads.
 class ApiRoutes {
  public:

@@ -2,18 +2,11 @@
 
 #include <algorithm>
 
+#include "common/base/ascii.h"
 #include "common/http/headers.h"
 
 namespace ica::web {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 std::string join(const std::vector<std::string>& items) {
   std::string out;
@@ -45,9 +38,9 @@ bool Cors::allows_origin(std::string_view origin) const {
   if (allows_all_origins()) {
     return true;
   }
-  const std::string asked = lower(origin);
+  const std::string asked = ascii_lower(origin);
   return std::any_of(origins.begin(), origins.end(), [&asked](const std::string& entry) {
-    const std::string rule = lower(entry);
+    const std::string rule = ascii_lower(entry);
     const size_t star = rule.find('*');
     if (star == std::string::npos) {
       return rule == asked;

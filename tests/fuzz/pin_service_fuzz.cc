@@ -24,7 +24,7 @@ ICA_FUZZ(ica::BytesView input) {
   const auto query = ica::pinsvc::read_list_query(ica::http::Query(input));
   if (query) {
     ICA_ASSERT(query->limit <= ica::pinsvc::kMaxLimit);
-    ICA_ASSERT(query->name.size() <= ica::api::kMaxServiceName);
+    ICA_ASSERT(ica::api::fits_service_name(query->name));
     ICA_ASSERT(query->statuses <= ica::api::kAllServiceStatuses);
     (void)query->wants("name", {{"a", "b"}});
   }

@@ -72,7 +72,7 @@ class CommandLines(Choices):
             return self.random.choice(WORDS).split()
         return ["add", *self.options(ADD, 2), *self.random.choice(FILES).split()]
 
-    def next(self):
+    def __next__(self):
         line = self.random.choice(GLOBAL) if self.random.random() < 0.12 else []
         return line + (["--enc", "json"] if self.random.random() < 0.2 else []) + self.command()
 

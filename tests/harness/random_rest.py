@@ -74,16 +74,19 @@ def names_of(peer):
 
 
 class Choices:
-    """The same for the same seed. cids: of content that was added."""
+    """An endless iterator over something random, the same for the same seed. cids: of content that was added."""
 
     def __init__(self, seed, cids):
         self.random, self.cids = random.Random(seed), cids
+
+    def __iter__(self):
+        return self
 
     def one_of(self, *choices):
         return self.random.choice(choices)
 
 
-class Requests(Choices):
+class RestRequests(Choices):
     """Endless (method, target, headers, body)."""
 
     def cid(self):
@@ -153,7 +156,7 @@ class Requests(Choices):
         # To a path that begins with two slashes the reference gives no answer at all.
         return self.one_of("GET", "POST", "DELETE"), "/" + target.lstrip("/"), {}, None
 
-    def next(self):
+    def __next__(self):
         kinds = [self.pin, self.pin_path, self.unpin, self.status, self.statuses, self.allocations, self.recover, self.fixed,
                  self.odd, self.peers, self.headers, self.add, self.noise]
         method, target, headers, body = self.random.choices(kinds, [22, 6, 6, 8, 8, 10, 4, 3, 6, 6, 4, 13, 3])[0]()
@@ -162,7 +165,7 @@ class Requests(Choices):
 
 MOMENTS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 GIVEN_YEARS = ("0001", "2000", "2130")  # of moments that requests named
-VARIABLE = re.compile(r'"(attempt_count|expire|received_at|weight|value|created|priority_pin)":("[^"]*"|[^,}]*)')
+VARIABLE = re.compile(r'"(attempt_count|expire|received_at|weight|value|created|priority_pin|RepoSize)":("[^"]*"|[^,}]*)')
 # How far a pin has come, and with what luck: a matter of time.
 PROGRESS = re.compile(r'"status":"(?:pin_queued|pinning|pinned|pin_error)"([^}]*?)"error":"[^"]*"')
 

@@ -69,6 +69,22 @@ def test_ipfs_client(lab):
     assert ipfs(peer, "files", "read", "/x") == b"mutable\n"
 
 
+def test_collection_that_fails(lab):
+    """A pin whose links cannot be read keeps Kubo from collecting: the proxy and the REST API say so."""
+    peer = lab.peer(lab.kubo())
+    kind, body = raw.multipart([("f", b"no protobuf")])
+    assert call(peer, "block/put?cid-codec=dag-pb&pin=true", {"Content-Type": kind}, body).status == 200
+    answer = call(peer, "repo/gc")
+    assert answer.status == 200
+    assert "could not retrieve links" in answer.trailer("X-Stream-Error")
+    lines = call(peer, "repo/gc?stream-errors=true").documents()
+    assert all(line["Key"] is None for line in lines)
+    assert lines[-1]["Error"] == "garbage collection aborted: could not retrieve some links"
+    told = peer.call("POST", "/ipfs/gc").json()["peer_map"][peer.id]
+    assert "error" not in told
+    assert [key["error"] for key in told["keys"]] == [line["Error"] for line in lines]
+
+
 def test_kubo_rpc_client(lab):
     """The JavaScript client of Kubo's API."""
     folder = wild.npm("kubo-rpc", "kubo-rpc-client@5.4.1")

@@ -3,11 +3,10 @@ are the same. --target go lets them ask peers of the reference.
 """
 import subprocess
 
-from harness import http, tools
+from harness import differential, http, tools
 from harness.random_ctl import CommandLines, make_files, normal
 from harness.random_rest import names_of
 
-SETTINGS = {"ipfs_connector/ipfshttp": {"pin_timeout": "3s"}}
 COUNT, LONG_COUNT = 250, 2000
 
 
@@ -19,7 +18,7 @@ def answer(program, peer, line, names, folder):
 
 
 def test_both_say_the_same(lab, flavour, pytestconfig):
-    peers = [lab.peer(lab.kubo(), flavour, "peer0", SETTINGS) for _ in range(2)]
+    peers = [lab.peer(lab.kubo(), flavour, "peer0", differential.SETTINGS) for _ in range(2)]
     cids, names = [], []
     for peer in peers:
         peer.wait_candidates(1)
@@ -31,7 +30,7 @@ def test_both_say_the_same(lab, flavour, pytestconfig):
     programs = (tools.go_ctl(), tools.our("ipfs-cluster-ctl"))
     lines, different = CommandLines(1, cids), []
     for number in range(LONG_COUNT if pytestconfig.getoption("--long") else COUNT):
-        line = lines.next()
+        line = next(lines)
         theirs, ours = (answer(*each, folder) for each in zip(programs, peers, [line] * 2, names))
         if theirs != ours:
             different.append("\n".join([f"{number}: {' '.join(line)}"] + [f"  {part}:\n    go   {theirs[part]}\n    ours {ours[part]}"

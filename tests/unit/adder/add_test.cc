@@ -280,6 +280,27 @@ TEST_CASE("a part without a name and an empty file") {
   CHECK(empty.output.lines[0].size == 6);
 }
 
+TEST_CASE("an upload without parts: nothing, but a directory that wraps, and no shards") {
+  Outcome nothing;
+  add_all(nothing, {}, {});
+  CHECK_FALSE(nothing.root->defined());
+  CHECK(nothing.target.pins.empty());
+  AddOptions wrapped;
+  wrapped.wrap_with_directory = true;
+  Outcome with;
+  add_all(with, wrapped, {});
+  CHECK(with.root->text() == "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn");
+  REQUIRE(with.output.lines.size() == 1);
+  CHECK(with.output.lines[0].size == 4);
+  CHECK(with.target.pins.size() == 1);
+  AddOptions sharded;
+  sharded.shard = true;
+  Outcome shards;
+  add_all(shards, sharded, {});
+  REQUIRE_FALSE(shards.root.has_value());
+  CHECK(shards.root.error().message() == "cannot flush a nil shard");
+}
+
 TEST_CASE("progress lines come every 256 KiB and at the end") {
   Outcome out;
   AddOptions options;

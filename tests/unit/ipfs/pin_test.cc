@@ -97,6 +97,25 @@ TEST_CASE("pin_update is used when its source is pinned") {
   CHECK(bench.kubo.count("pin/add") == 1);
 }
 
+TEST_CASE("a pin_update that takes too long goes on as pin/add") {
+  Bench bench(quick());
+  bench.kubo.on("pin/ls", [](const httplib::Request& req, httplib::Response& res) {
+    const bool source = req.get_param_value("arg") == kOtherText;
+    res.status = source ? 200 : 500;
+    res.set_content(source ? fmt::format(R"({{"Cid":"{}","Type":"recursive"}})", kOtherText)
+                           : std::string(kNotPinned),
+                    "application/json");
+  });
+  bench.kubo.stream("pin/update", {}, true);
+  bench.kubo.stream("pin/add", {kPinned});
+  api::Pin pin = pin_of(cid());
+  pin.options.pin_update = other();
+  CHECK(bench.await(bench.connector->pin(pin, nullptr, StopToken())).has_value());
+  CHECK(bench.kubo.count("pin/update") == 1);
+  CHECK(bench.kubo.count("pin/add") == 1);
+  CHECK(bench.connector->reachable());
+}
+
 TEST_CASE("up to ten origins are connected in the background") {
   Bench bench;
   bench.kubo.answer("pin/ls", kNotPinned, 500);

@@ -74,6 +74,7 @@ TEST_CASE("names match in four ways") {
   CHECK(query_of("name=Abc").wants("Abc", none));
   CHECK(!query_of("name=Abc").wants("abc", none));
   CHECK(query_of("name=Abc&match=iexact").wants("aBC", none));
+  CHECK(query_of("name=%C3%89&match=iexact").wants("é", none));
   CHECK(query_of("name=b&match=partial").wants("abc", none));
   CHECK(!query_of("name=B&match=partial").wants("abc", none));
   CHECK(query_of("name=B&match=ipartial").wants("abc", none));
@@ -162,6 +163,17 @@ TEST_CASE("a pin of a request") {
   CHECK(api::service_pin_from_json(R"({"name":")" + std::string(256, 'x') + R"("})")
             .error()
             .message() == "pin name is over 255 chars");
+  std::string long_name;
+  for (int i = 0; i < 255; ++i) {
+    long_name += "é";
+  }
+  CHECK(api::service_pin_from_json(R"({"name":")" + long_name + R"("})").has_value());
+  // As Go reads it: keys in any case, null, and whatever comes after the first value.
+  CHECK(api::service_pin_from_json(R"({"Name":"n","META":{"a":null}} x)")->name == "n");
+  CHECK(api::service_pin_from_json(R"({"name":"n","meta":{"a":null}}{)")->meta.at("a").empty());
+  CHECK(!api::service_pin_from_json("null")->cid.defined());
+  CHECK(api::string_map_from_json("null")->empty());
+  CHECK(!api::string_map_from_json("{}{}").has_value());
   CHECK(!api::service_pin_from_json("[]").has_value());
   CHECK(!api::service_pin_from_json(R"({"cid":5})").has_value());
 }
