@@ -45,10 +45,11 @@ def from_where_they_differ(texts):
     return [("..." if start else "") + text[start:start + 500] for text in texts]
 
 
-def differences(peers, port_of, requests, same):
+def differences(peers, port_of, requests, same, names_of=names_of):
     """A text for each of (method, target, headers, body) to which the peers do not answer the same.
 
     port_of: which API of a peer is asked. same(method, target, answers): whether two answers that differ mean no difference.
+    names_of: {text of a peer: what stands for it}.
     What is only read is asked again for a while: one peer may be faster than the other at what was changed before.
     """
     names, found = [names_of(peer) for peer in peers], []
