@@ -3,8 +3,24 @@
 #include <clocale>
 #include <cstring>
 #include <cwctype>
+#include <optional>
 
 namespace ica {
+namespace {
+
+// Calls take(bytes, rune) for each code point, without a rune for each byte that is not UTF-8.
+template <typename Take>
+void each_rune(std::string_view text, const Take& take) {
+  while (!text.empty()) {
+    uint32_t rune = 0;
+    const size_t length = utf8_next(text, rune);
+    const std::string_view bytes = text.substr(0, length == 0 ? 1 : length);
+    take(bytes, length == 0 ? std::nullopt : std::optional<uint32_t>(rune));
+    text.remove_prefix(bytes.size());
+  }
+}
+
+}  // namespace
 
 size_t utf8_next(std::string_view text, uint32_t& rune) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -69,22 +85,15 @@ std::string utf8_lower(std::string_view text) {
   static const locale_t kUnicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   std::string out;
   out.reserve(text.size());
-  while (!text.empty()) {
-    uint32_t rune = 0;
-    const size_t length = utf8_next(text, rune);
-    if (length == 0) {
-      out.push_back(text.front());
-      text.remove_prefix(1);
-      continue;
+  each_rune(text, [&out](std::string_view bytes, std::optional<uint32_t> rune) {
+    if (!rune) {
+      out.append(bytes);
+    } else if (*rune < 0x80) {
+      out.push_back(static_cast<char>(*rune >= 'A' && *rune <= 'Z' ? *rune - 'A' + 'a' : *rune));
+    } else {
+      utf8_append(out, kUnicode != nullptr ? ::towlower_l(*rune, kUnicode) : *rune);
     }
-    if (rune < 0x80) {
-      rune += rune >= 'A' && rune <= 'Z' ? 'a' - 'A' : 0;
-    } else if (kUnicode != nullptr) {
-      rune = ::towlower_l(rune, kUnicode);
-    }
-    utf8_append(out, rune);
-    text.remove_prefix(length);
-  }
+  });
   return out;
 }
 
@@ -113,17 +122,9 @@ bool valid_utf8(std::string_view text) {
 std::string to_valid_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  while (!text.empty()) {
-    uint32_t rune = 0;
-    const size_t length = utf8_next(text, rune);
-    if (length == 0) {
-      out += "\xef\xbf\xbd";
-      text.remove_prefix(1);
-    } else {
-      out.append(text.substr(0, length));
-      text.remove_prefix(length);
-    }
-  }
+  each_rune(text, [&out](std::string_view bytes, std::optional<uint32_t> rune) {
+    out.append(rune ? bytes : "\xef\xbf\xbd");
+  });
   return out;
 }
 
