@@ -1,7 +1,8 @@
 """Fuzzes each target until it has had its share of processor time; see scripts/fuzz --processor-seconds.
 
 Slices of a few minutes, several targets at once with the lowest priority, so that it may run for days beside other
-work and be stopped at any moment: what each target has had is kept in build/fuzz/spent.json after every slice.
+work and be ended at any moment (SIGINT; not SIGSTOP, which libFuzzer takes for an input that hangs): what each target has had is
+kept in build/fuzz/spent.json after every slice.
 """
 import argparse
 import concurrent.futures
