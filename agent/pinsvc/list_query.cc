@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "common/codec/go_quote.h"
-#include "common/codec/utf8.h"
+#include "common/web/list.h"
 
 namespace ica::pinsvc {
 namespace {
@@ -39,50 +39,24 @@ Status read_limit(const http::Query& query, uint64_t& out) {
 }
 
 Status read_cids(std::string_view list, std::vector<Cid>& out) {
-  // Between and after commas there must be one.
-  for (bool more = !list.empty(); more;) {
-    const size_t comma = list.find(',');
-    more = comma != std::string_view::npos;
-    const std::string_view text = list.substr(0, comma);
+  if (list.empty()) {
+    return {};
+  }
+  return web::for_each_of_list(list, [&out](std::string_view text) -> Status {
     auto cid = Cid::parse(text);
     if (!cid) {
       return fail(Code::InvalidArgument, "error decoding cid {}: {}", text, cid.error().message());
     }
     out.push_back(std::move(*cid));
-    list.remove_prefix(more ? comma + 1 : list.size());
-  }
-  return {};
-}
-
-Match match_of(std::string_view text) {
-  if (text == "iexact") {
-    return Match::Iexact;
-  }
-  if (text == "partial") {
-    return Match::Partial;
-  }
-  return text == "ipartial" ? Match::Ipartial : Match::Exact;
-}
-
-bool name_matches(const std::string& name, const std::string& wanted, Match match) {
-  switch (match) {
-    case Match::Exact:
-      return name == wanted;
-    case Match::Iexact:
-      return utf8_lower(name) == utf8_lower(wanted);
-    case Match::Partial:
-      return name.find(wanted) != std::string::npos;
-    case Match::Ipartial:
-      return utf8_lower(name).find(utf8_lower(wanted)) != std::string::npos;
-  }
-  return false;
+    return {};
+  });
 }
 
 }  // namespace
 
 bool ListQuery::wants(const std::string& pin_name,
                       const std::map<std::string, std::string>& metadata) const {
-  if (!name.empty() && !name_matches(pin_name, name, match)) {
+  if (!name.empty() && !api::name_matches(pin_name, name, match)) {
     return false;
   }
   for (const auto& [key, value] : meta) {
@@ -106,7 +80,8 @@ Result<ListQuery> read_list_query(const http::Query& query) {
   if (!api::fits_service_name(out.name)) {
     return fail(Code::InvalidArgument, "error in 'name' query param: longer than 255 chars");
   }
-  out.match = match_of(query.get("match"));
+  out.match = api::name_match_from(query.get("match")).value_or(Match::Exact);
+  out.name = api::name_to_match(out.name, out.match);
   const std::string_view statuses = query.get("status");
   out.statuses = api::parse_service_statuses(statuses);
   if (!statuses.empty() && out.statuses == 0) {

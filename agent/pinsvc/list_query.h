@@ -4,12 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "common/api/name_match.h"
 #include "common/api/pin_service.h"
 #include "common/http/url.h"
 
 namespace ica::pinsvc {
 
-enum class Match { Exact, Iexact, Partial, Ipartial };
+using Match = api::NameMatch;
 
 inline constexpr uint64_t kDefaultLimit = 10;
 inline constexpr uint64_t kMaxLimit = 1000;  // the specification's; more is taken as this
@@ -17,7 +18,7 @@ inline constexpr uint64_t kMaxLimit = 1000;  // the specification's; more is tak
 // The filters of GET /pins.
 struct ListQuery {
   std::vector<Cid> cids;
-  std::string name;
+  std::string name;  // as api::name_to_match has it
   Match match = Match::Exact;
   uint32_t statuses = 0;  // of api::ServiceStatus; 0: all
   Time before;            // zero: no bound, as the next one

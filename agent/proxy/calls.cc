@@ -1,7 +1,5 @@
 #include "agent/proxy/calls.h"
 
-#include "common/base/json_writer.h"
-#include "common/codec/cid.h"
 #include "common/codec/go_quote.h"
 #include "common/http/url.h"
 
@@ -83,6 +81,16 @@ Result<std::string> read_path(std::string_view arg) {
   }
   auto below = parse_path("/ipfs/" + std::string(arg));
   return below ? std::move(below) : std::move(path);
+}
+
+void write_link(JsonWriter& json, const Cid& cid) {
+  if (!cid.defined()) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  json.key("/").string(cid.text());
+  json.end_object();
 }
 
 std::string error_json(std::string_view message) {

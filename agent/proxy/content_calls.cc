@@ -2,6 +2,7 @@
 
 #include "agent/adder/add_answer.h"
 #include "agent/ipfs/kubo_json.h"
+#include "agent/proxy/calls.h"
 #include "agent/proxy/handlers.h"
 #include "common/base/log.h"
 #include "common/codec/url_escape.h"
@@ -69,9 +70,7 @@ Result<Stored> read_node(const std::string& line) {
   std::string text;
   JsonWriter out(text);
   out.begin_object();
-  out.key("Cid").begin_object();
-  out.key("/").string(cid.text());
-  out.end_object();
+  write_link(out.key("Cid"), cid);
   out.end_object();
   return Stored{std::move(cid), std::move(text)};
 }

@@ -26,7 +26,7 @@ bool is_hop_by_hop(std::string_view name, const http::Headers& headers) {
       "Connection", "Proxy-Connection", "Keep-Alive",        "Proxy-Authenticate",
       "Te",         "Upgrade",          "Transfer-Encoding", "Proxy-Authorization"};
   for (const std::string_view hop : kNames) {
-    if (http::iequals(name, hop)) {
+    if (iequals(name, hop)) {
       return true;
     }
   }
@@ -134,10 +134,10 @@ http::ClientRequest Kubo::request_for(const http::Request& request, std::string_
   }
   std::string forwarded;
   for (const auto& [name, value] : request.headers) {
-    if (http::iequals(name, "X-Forwarded-For")) {
+    if (iequals(name, "X-Forwarded-For")) {
       forwarded += value + ", ";
-    } else if (!is_hop_by_hop(name, request.headers) && !http::iequals(name, "Expect") &&
-               !http::iequals(name, "Trailer")) {
+    } else if (!is_hop_by_hop(name, request.headers) && !iequals(name, "Expect") &&
+               !iequals(name, "Trailer")) {
       out.headers.emplace_back(name, value);
     }
   }
@@ -218,7 +218,7 @@ Task<http::Headers> Kubo::learn(std::string key, http::ClientRequest question,
   http::Headers found;
   for (const std::string& name : names) {
     for (const auto& [given, value] : answer->headers) {
-      if (http::iequals(given, name)) {
+      if (iequals(given, name)) {
         found.emplace_back(name, value);
       }
     }

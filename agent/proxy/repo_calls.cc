@@ -1,3 +1,4 @@
+#include "agent/proxy/calls.h"
 #include "agent/proxy/handlers.h"
 
 namespace ica::proxy {
@@ -7,14 +8,7 @@ std::string key_line(const api::RepoGcKey& key, bool with_error) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.key("Key");
-  if (key.key.defined()) {
-    json.begin_object();
-    json.key("/").string(key.key.text());
-    json.end_object();
-  } else {
-    json.null();
-  }
+  write_link(json.key("Key"), key.key);
   if (with_error && !key.error.empty()) {
     json.key("Error").string(key.error);
   }

@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "common/base/offload.h"
-#include "common/codec/utf8.h"
 
 namespace ica::rest {
 namespace {
@@ -25,19 +24,12 @@ Result<std::optional<Time>> read_time(const http::Query& query, std::string_view
   return std::optional<Time>(*parsed);
 }
 
-Result<Find::Match> read_match(std::string_view text) {
-  constexpr std::pair<std::string_view, Find::Match> kNames[] = {
-      {"", Find::Match::Exact},
-      {"exact", Find::Match::Exact},
-      {"iexact", Find::Match::IgnoreCase},
-      {"partial", Find::Match::Part},
-      {"ipartial", Find::Match::PartIgnoreCase}};
-  for (const auto& [name, match] : kNames) {
-    if (name == text) {
-      return match;
-    }
+Result<api::NameMatch> read_match(std::string_view text) {
+  const auto match = text.empty() ? api::NameMatch::Exact : api::name_match_from(text);
+  if (!match) {
+    return fail(Code::InvalidArgument, "parameter name-match invalid");
   }
-  return fail(Code::InvalidArgument, "parameter name-match invalid");
+  return *match;
 }
 
 class FoundPins final : public cluster::Stream<api::Pin> {
@@ -160,14 +152,8 @@ class FilteredStatuses final : public cluster::Stream<api::GlobalPinInfo> {
 
 bool Find::matches(std::string_view pin_name, const std::map<std::string, std::string>& metadata,
                    Time created) const {
-  if (name) {
-    const bool folded = match == Match::IgnoreCase || match == Match::PartIgnoreCase;
-    const std::string have = folded ? utf8_lower(pin_name) : std::string(pin_name);
-    const std::string want = folded ? utf8_lower(*name) : *name;
-    const bool part = match == Match::Part || match == Match::PartIgnoreCase;
-    if (part ? have.find(want) == std::string::npos : have != want) {
-      return false;
-    }
+  if (name && !api::name_matches(pin_name, *name, match)) {
+    return false;
   }
   for (const auto& [key, value] : meta) {
     const auto found = metadata.find(key);
@@ -198,6 +184,9 @@ Result<Find> read_find(const http::Query& query) {
     find.name = std::string(text);
   }
   TRY(find.match, read_match(query.get("name-match")));
+  if (find.name) {
+    find.name = api::name_to_match(*find.name, find.match);
+  }
   TRY(find.created_before, read_time(query, "created-before"));
   TRY(find.created_after, read_time(query, "created-after"));
   for (const auto& [key, value] : query.pairs()) {
@@ -213,7 +202,7 @@ cluster::StreamPtr<api::Pin> find_pins(cluster::Cluster& cluster, uint64_t types
   cluster::PinRange range;
   range.types = types;
   range.after = find.after;
-  if (find.name && find.match == Find::Match::Exact) {
+  if (find.name && find.match == api::NameMatch::Exact) {
     range.name = *find.name;
   }
   auto pins = cluster.pins(std::move(range), std::move(stop));

@@ -7,16 +7,16 @@
 
 #include "agent/cluster/cluster.h"
 #include "agent/rest/exchange.h"
+#include "common/api/name_match.h"
 
 namespace ica::rest {
 
 // What GET /allocations and GET /pins may be narrowed by; the reference knows none of it.
 struct Find {
-  enum class Match { Exact, IgnoreCase, Part, PartIgnoreCase };
-  uint64_t limit = 0;  // lines; 0: all
-  Cid after;           // lines behind this CID, in the order of the list
-  std::optional<std::string> name;
-  Match match = Match::Exact;
+  uint64_t limit = 0;               // lines; 0: all
+  Cid after;                        // lines behind this CID, in the order of the list
+  std::optional<std::string> name;  // as api::name_to_match has it
+  api::NameMatch match = api::NameMatch::Exact;
   std::vector<std::pair<std::string, std::string>> meta;  // key, value
   std::optional<Time> created_before;
   std::optional<Time> created_after;
@@ -25,7 +25,9 @@ struct Find {
     return limit > 0 || after.defined() || name || !meta.empty() || created_before || created_after;
   }
   // Found by its name in the index, or few at a time: cheaper to look up one by one.
-  bool few() const { return limit > 0 || after.defined() || (name && match == Match::Exact); }
+  bool few() const {
+    return limit > 0 || after.defined() || (name && match == api::NameMatch::Exact);
+  }
   bool matches(std::string_view pin_name, const std::map<std::string, std::string>& metadata,
                Time created) const;
 };

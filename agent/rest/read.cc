@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/codec/go_quote.h"
+#include "common/web/list.h"
 #include "common/web/pin_query.h"
 
 namespace ica::rest {
@@ -17,15 +18,12 @@ Result<Cid> read_cid(std::string_view text) {
 
 Result<std::vector<Cid>> read_cids(std::string_view list) {
   std::vector<Cid> out;
-  while (true) {
-    const size_t comma = list.find(',');
-    TRY(auto cid, read_cid(list.substr(0, comma)));
+  TRY_VOID(web::for_each_of_list(list, [&out](std::string_view text) -> Status {
+    TRY(auto cid, read_cid(text));
     out.push_back(std::move(cid));
-    if (comma == std::string_view::npos) {
-      return out;
-    }
-    list.remove_prefix(comma + 1);
-  }
+    return {};
+  }));
+  return out;
 }
 
 Result<PeerId> read_peer(std::string_view text) {

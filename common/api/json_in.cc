@@ -73,8 +73,7 @@ const Json* Members::find(const char* key) const {
   auto it = object_.find(key);
   if (it == object_.end()) {
     // As in Go, a key in another case does when there is none in the right one.
-    const std::string wanted = ascii_lower(key);
-    for (it = object_.begin(); it != object_.end() && ascii_lower(it.key()) != wanted;) {
+    for (it = object_.begin(); it != object_.end() && !iequals(it.key(), key);) {
       ++it;
     }
   }

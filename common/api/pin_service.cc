@@ -31,7 +31,7 @@ bool fits_service_name(std::string_view name) {
   for (const char c : name) {
     characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
   }
-  return characters <= kMaxServiceName;
+  return characters <= 255;
 }
 
 Result<ServicePin> service_pin_from_json(std::string_view json) {

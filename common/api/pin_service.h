@@ -15,8 +15,7 @@ struct ServicePin {
   std::vector<Multiaddr> origins;
   std::map<std::string, std::string> meta;
 };
-inline constexpr size_t kMaxServiceName = 255;
-// Whether a name (UTF-8) has at most that many characters, as the specification counts them; the
+// Whether a name (UTF-8) has at most 255 characters, as the specification counts them; the
 // reference counts bytes.
 bool fits_service_name(std::string_view name);
 // A pin without a CID is no error here. Errors: InvalidArgument, with the reference's words where

@@ -9,9 +9,6 @@ namespace ica::http {
 
 namespace {
 
-constexpr char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
 constexpr char upper(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
 }
@@ -68,11 +65,6 @@ void skip_space(std::string_view& text) {
 
 }  // namespace
 
-bool iequals(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) {
@@ -115,7 +107,7 @@ std::string canonical_header(std::string_view name) {
   std::string out(name);
   bool start = true;
   for (char& c : out) {
-    c = start ? upper(c) : lower(c);
+    c = start ? upper(c) : ascii_lower(c);
     start = c == '-';
   }
   return out;
@@ -144,7 +136,7 @@ bool take_parameter(std::string_view& text, std::string& name, std::string& valu
     return true;
   }
   for (const char c : take_token(text)) {
-    name += lower(c);
+    name += ascii_lower(c);
   }
   skip_space(text);
   if (name.empty() || text.empty() || text.front() != '=') {
@@ -180,7 +172,7 @@ std::optional<MediaType> parse_media_type(std::string_view value) {
   MediaType media;
   const size_t semicolon = std::min(value.find(';'), value.size());
   for (const char c : trim(value.substr(0, semicolon))) {
-    media.type += lower(c);
+    media.type += ascii_lower(c);
   }
   std::string_view type = media.type;
   if (take_token(type).empty()) {

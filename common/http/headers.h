@@ -5,12 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/ascii.h"   // iequals
 #include "common/http/client.h"  // Headers, find_header
 
 namespace ica::http {
-
-// Compared as header names and tokens are: ASCII letters without case.
-bool iequals(std::string_view a, std::string_view b);
 
 // Without spaces and tabs at both ends.
 std::string_view trim(std::string_view text);

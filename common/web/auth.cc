@@ -41,7 +41,7 @@ Hmac hmac_of(std::string_view algorithm) {
 // What follows the scheme, when it is this one.
 std::optional<std::string_view> after_scheme(std::string_view header, std::string_view scheme) {
   if (header.size() <= scheme.size() || header[scheme.size()] != ' ' ||
-      !http::iequals(header.substr(0, scheme.size()), scheme)) {
+      !iequals(header.substr(0, scheme.size()), scheme)) {
     return std::nullopt;
   }
   return header.substr(scheme.size() + 1);

@@ -21,7 +21,7 @@ std::string join(const std::vector<std::string>& items) {
 
 bool holds(const std::vector<std::string>& items, std::string_view item) {
   return std::any_of(items.begin(), items.end(),
-                     [item](const std::string& i) { return http::iequals(i, item); });
+                     [item](const std::string& i) { return iequals(i, item); });
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ bool Cors::allows_headers(std::string_view requested) const {
     const size_t comma = requested.find(',');
     const std::string_view name = http::trim(requested.substr(0, comma));
     requested = comma == std::string_view::npos ? "" : requested.substr(comma + 1);
-    if (!name.empty() && !http::iequals(name, "Origin") && !holds(allowed, name)) {
+    if (!name.empty() && !iequals(name, "Origin") && !holds(allowed, name)) {
       return false;
     }
   }

@@ -3,22 +3,12 @@
 #include <charconv>
 #include <limits>
 
+#include "common/web/list.h"
+
 namespace ica::web {
 namespace {
 
 constexpr std::string_view kMeta = "meta-";
-
-template <typename F>
-Status for_each_of_list(std::string_view list, F&& use) {
-  while (true) {
-    const size_t comma = list.find(',');
-    TRY_VOID(use(list.substr(0, comma)));
-    if (comma == std::string_view::npos) {
-      return {};
-    }
-    list.remove_prefix(comma + 1);
-  }
-}
 
 // Decimal digits with an optional sign; nothing else, and no overflow.
 template <typename T>

@@ -11,7 +11,8 @@ SETTINGS = {
     "api/pinsvcapi": {"cors_allowed_origins": ["*"], "cors_allowed_methods": ["GET"], "cors_allow_credentials": True,
                       "cors_exposed_headers": ["Content-Type", "X-Stream-Output", "X-Chunked-Output", "X-Content-Length"]},
 }
-SETTLED = 3  # seconds after which peers have done what they were told
+# Seconds after which peers have done what they were told: more than pin_timeout, until which they try to pin what nobody has.
+SETTLED = 8
 
 
 def alone(lab):
@@ -26,8 +27,7 @@ def add_to_each(peers, contents):
     """Adds each content through every peer; their CIDs."""
     cids = []
     for content in contents:
-        kind, body = http.multipart([("f", content)])
-        found = {peer.call("POST", "/add", {"Content-Type": kind}, body).added() for peer in peers}
+        found = {peer.add(content) for peer in peers}
         assert len(found) == 1, found
         cids += found
     return cids
@@ -45,11 +45,21 @@ def from_where_they_differ(texts):
     return [("..." if start else "") + text[start:start + 500] for text in texts]
 
 
+def described(title, theirs, ours):
+    """Where two answers, dicts with the same keys, differ."""
+    lines = [title]
+    for part in theirs:
+        if theirs[part] != ours[part]:
+            go, own = from_where_they_differ([str(theirs[part]), str(ours[part])])
+            lines.append(f"  {part}:\n    go   {go}\n    ours {own}")
+    return "\n".join(lines)
+
+
 def differences(peers, port_of, requests, same, names_of=names_of):
     """A text for each of (method, target, headers, body) to which the peers do not answer the same.
 
     port_of: which API of a peer is asked. same(method, target, answers): whether two answers that differ mean no difference.
-    names_of: {text of a peer: what stands for it}.
+    names_of: what of a peer is masked in its answers, as random_rest.names_of tells it.
     What is only read is asked again for a while: one peer may be faster than the other at what was changed before.
     """
     names, found = [names_of(peer) for peer in peers], []
@@ -67,10 +77,5 @@ def differences(peers, port_of, requests, same, names_of=names_of):
         while not alike(got) and time.monotonic() < until:
             got = answers()
         if not alike(got):
-            lines = [f"{number}: {method} {target} {headers} {body}"]
-            for part in got[0]:
-                if got[0][part] != got[1][part]:
-                    theirs, ours = from_where_they_differ([str(answer[part]) for answer in got])
-                    lines.append(f"  {part}:\n    go   {theirs}\n    ours {ours}")
-            found.append("\n".join(lines))
+            found.append(described(f"{number}: {method} {target} {headers} {body}", *got))
     return found

@@ -112,6 +112,11 @@ class Peer:
     def call(self, method, target, headers=(), body=None, timeout=60):
         return http.request(self.rest_port, method, target, headers, body, timeout=timeout)
 
+    def add(self, content, query=""):
+        """Uploads one file and returns its CID. query: "name=n&cid-version=1"."""
+        kind, body = http.multipart([("file", content)])
+        return self.call("POST", "/add" + ("?" + query if query else ""), {"Content-Type": kind}, body, timeout=120).added()
+
     def status(self, cid, local=False):
         """This peer's status word for a CID."""
         entry = self.call("GET", f"/pins/{cid}" + ("?local=true" if local else "")).json()

@@ -3,7 +3,7 @@ are the same. --target go lets them ask peers of the reference.
 """
 import subprocess
 
-from harness import differential, http, tools
+from harness import differential, tools
 from harness.random_ctl import CommandLines, make_files, normal
 from harness.random_rest import names_of
 
@@ -23,8 +23,7 @@ def test_both_say_the_same(lab, flavour, pytestconfig):
     for peer in peers:
         peer.wait_candidates(1)
         names.append(names_of(peer))
-        kind, body = http.multipart([("f", b"hello")])
-        cids = [peer.call("POST", f"/add?cid-version={version}", {"Content-Type": kind}, body).added() for version in (0, 1)]
+        cids = [peer.add(b"hello", f"cid-version={version}") for version in (0, 1)]
     folder = lab.folder / "files"
     make_files(folder)
     programs = (tools.go_ctl(), tools.our("ipfs-cluster-ctl"))
@@ -33,6 +32,5 @@ def test_both_say_the_same(lab, flavour, pytestconfig):
         line = next(lines)
         theirs, ours = (answer(*each, folder) for each in zip(programs, peers, [line] * 2, names))
         if theirs != ours:
-            different.append("\n".join([f"{number}: {' '.join(line)}"] + [f"  {part}:\n    go   {theirs[part]}\n    ours {ours[part]}"
-                                                                          for part in ours if theirs[part] != ours[part]]))
+            different.append(differential.described(f"{number}: {' '.join(line)}", theirs, ours))
     assert not different, "\n".join(different)

@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from harness import differential, http
+from harness import differential
 from harness.random_rest import RestRequests
 from harness.wait import wait_until
 
@@ -39,18 +39,10 @@ class Changes(RestRequests):
                 return method, target.replace("CID", self.random.choice(self.cids)), headers, body
 
 
-def added_somewhere(peers):
-    cids = []
-    for number in range(8):
-        kind, body = http.multipart([("f", f"hello {number}".encode())])
-        cids.append(peers[number % len(peers)].call("POST", "/add", {"Content-Type": kind}, body).added())
-    return cids
-
-
 @pytest.mark.long_timeout(1800)
 def test_told_alike(lab, pytestconfig):
     peers = lab.cluster(4, ["go", "ours", "go", "ours"], differential.SETTINGS)
-    cids = added_somewhere(peers)
+    cids = [peers[number % len(peers)].add(f"hello {number}".encode()) for number in range(8)]
     changes, reads, different = Changes(1, cids), Reads(2, cids), []
     for _ in range(1500 if pytestconfig.getoption("--long") else 150):
         method, target, headers, body = next(changes)

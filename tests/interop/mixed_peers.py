@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from harness import http, tools
+from harness import tools
 from harness.pins import cid_of
 from harness.wait import wait_until
 
@@ -82,10 +82,7 @@ def test_added_content_is_in_every_kubo(lab):
     """Real Kubos: what is added at one peer is pinned by all, whatever their kind."""
     peers = lab.cluster(2, ["go", "ours"])
     for n, peer in enumerate(peers):
-        kind, body = http.multipart([("file", f"added at {peer.flavour}\n".encode() * 1000)])
-        answer = peer.call("POST", "/add", {"Content-Type": kind}, body)
-        assert answer.status == 200, answer.body
-        cid = answer.added()
+        cid = peer.add(f"added at {peer.flavour}\n".encode() * 1000)
         for other in peers:
             other.wait_status(cid, "pinned", 60)
             assert cid in other.kubo.pins(), (n, other.name)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import http, tools
+from harness import tools
 from harness.wait import wait_until
 
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
@@ -36,13 +36,6 @@ def agree(peers, *args, deadline=60):
     return seen[peers[0].name]
 
 
-def add(peer, content, query=""):
-    kind, body = http.multipart([("file", content)])
-    answer = peer.call("POST", "/add?" + query, {"Content-Type": kind}, body, timeout=120)
-    assert answer.status == 200, answer.body
-    return answer.added()
-
-
 @pytest.fixture
 def mixed(lab):
     """A Go peer and ours, each beside a real Kubo."""
@@ -51,8 +44,8 @@ def mixed(lab):
 
 def test_the_client_sees_one_cluster(mixed):
     go, ours = mixed
-    everywhere = add(go, b"everywhere\n")
-    alone = {p.flavour: add(p, f"alone at {p.flavour}\n".encode(),
+    everywhere = go.add(b"everywhere\n")
+    alone = {p.flavour: p.add(f"alone at {p.flavour}\n".encode(),
                             f"replication-min=1&replication-max=1&user-allocations={p.id}") for p in mixed}
     for peer in mixed:
         peer.wait_status(everywhere, "pinned")
@@ -110,7 +103,7 @@ def test_blocks_go_to_where_they_are_allocated(mixed):
     for at, to in (mixed, mixed[::-1]):
         content = b"".join(b"%d blocks of %s\n" % (n, at.flavour.encode()) for n in range(150000))
         assert len(content) > 2 << 20
-        cid = add(at, content, f"local=false&replication-min=1&replication-max=1&user-allocations={to.id}")
+        cid = at.add(content, f"local=false&replication-min=1&replication-max=1&user-allocations={to.id}")
         to.wait_status(cid, "pinned", 60)
         assert to.kubo.is_pinned(cid)
         assert to.kubo.cli("cat", cid) == content
