@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/base/ascii.h"
 #include "common/web/pin_query.h"
 
 namespace ica::adder {
@@ -44,10 +45,7 @@ Result<AddRequest> read_add_query(const http::Query& query, Time now) {
     options.chunker = chunker;
   }
   if (const auto hash = query.get("hash"); !hash.empty()) {
-    options.hash = hash;
-    std::transform(options.hash.begin(), options.hash.end(), options.hash.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    options.hash = ascii_lower(hash);
   }
   const auto format = query.get("format");
   if (format == "car") {

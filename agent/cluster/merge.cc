@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <queue>
 
 #include "common/base/offload.h"
+#include "common/base/system_words.h"
 
 namespace ica::cluster {
 namespace {
@@ -19,14 +19,14 @@ class Run {
     auto run = std::make_unique<Run>();
     run->file_.reset(std::tmpfile());
     if (!run->file_) {
-      return fail(Code::Io, "temporary file: {}", std::strerror(errno));
+      return fail(Code::Io, "temporary file: {}", system_words(errno));
     }
     for (const api::PinInfo& info : items) {
       const std::string text = api::to_json(api::to_global(info));
       const auto size = static_cast<uint32_t>(text.size());
       if (std::fwrite(&size, sizeof size, 1, run->file_.get()) != 1 ||
           std::fwrite(text.data(), 1, text.size(), run->file_.get()) != text.size()) {
-        return fail(Code::Io, "temporary file: {}", std::strerror(errno));
+        return fail(Code::Io, "temporary file: {}", system_words(errno));
       }
     }
     std::rewind(run->file_.get());

@@ -1,9 +1,10 @@
 #include "agent/cmd/lock.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "common/base/system_words.h"
 
 namespace ica::cmd {
 namespace {
@@ -28,8 +29,7 @@ Result<FolderLock> FolderLock::take(const std::filesystem::path& folder,
   const auto path = folder / kLockFile;
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) {
-    return refused(Code::Io, path, errno == EACCES ? "permission denied" : std::strerror(errno),
-                   program);
+    return refused(Code::Io, path, system_words(errno), program);
   }
   FolderLock lock(fd);
   struct flock region {};
@@ -39,7 +39,7 @@ Result<FolderLock> FolderLock::take(const std::filesystem::path& folder,
     if (errno == EACCES || errno == EAGAIN) {
       return refused(Code::Busy, path, "someone else has the lock", program);
     }
-    return refused(Code::Io, path, std::strerror(errno), program);
+    return refused(Code::Io, path, system_words(errno), program);
   }
   return lock;
 }

@@ -1,7 +1,6 @@
 #include "agent/cmd/set_aside.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -10,6 +9,7 @@
 #include "agent/crdt/records.h"
 #include "agent/crdt/state_file.h"
 #include "common/base/log.h"
+#include "common/base/system_words.h"
 #include "common/codec/pbwire.h"
 
 namespace ica::cmd {
@@ -45,7 +45,7 @@ Status write_file(const fs::path& path, BytesView content) {
   file << content;
   file.close();
   if (!file) {
-    return fail(Code::Io, "writing {}: {}", path.string(), std::strerror(errno));
+    return fail(Code::Io, "writing {}: {}", path.string(), system_words(errno));
   }
   return {};
 }
@@ -63,7 +63,7 @@ fs::path free_name(const fs::path& folder, uint64_t number) {
 Result<uint64_t> export_to(const store::Store& store, const fs::path& path) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   if (!file) {
-    return fail(Code::Io, "writing {}: {}", path.string(), std::strerror(errno));
+    return fail(Code::Io, "writing {}: {}", path.string(), system_words(errno));
   }
   return crdt::export_state(store, file);
 }

@@ -16,6 +16,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/offload.h"
+#include "common/base/system_words.h"
 
 namespace ica::cmd {
 namespace {
@@ -160,12 +161,12 @@ Status export_state(const Invocation& in, const Subject& subject) {
   {
     std::ofstream file(part, std::ios::binary | std::ios::trunc);
     if (!file) {
-      return fail(Code::Io, "creating output file: open {}: {}", path, errno_text(errno));
+      return fail(Code::Io, "creating output file: open {}: {}", path, system_words(errno));
     }
     TRY_VOID(write_state(in, subject, file));
   }
   if (std::rename(part.c_str(), path.c_str()) != 0) {
-    return fail(Code::Io, "creating output file: rename {}: {}", path, errno_text(errno));
+    return fail(Code::Io, "creating output file: rename {}: {}", path, system_words(errno));
   }
   return {};
 }
@@ -386,7 +387,7 @@ Status import_state(const Invocation& in, const Subject& subject) {
   } else {
     std::ifstream file(in.args[0], std::ios::binary);
     if (!file) {
-      return fail(Code::Io, "reading import file: open {}: {}", in.args[0], errno_text(errno));
+      return fail(Code::Io, "reading import file: open {}: {}", in.args[0], system_words(errno));
     }
     TRY_VOID(take(file, overrides, subject, identity));
   }

@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "agent/config/field.h"
+#include "common/base/ascii.h"
 
 namespace ica::config {
 
@@ -25,9 +24,7 @@ std::string env_name(const Section& section, const Field& field) {
       name += c;
     }
   }
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return name;
+  return ascii_upper(name);
 }
 
 std::string path_of(const Section& section, const Field& field) {

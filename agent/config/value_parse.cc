@@ -2,6 +2,7 @@
 
 #include "agent/config/env_text.h"
 #include "agent/config/value.h"
+#include "common/base/ascii.h"
 #include "common/codec/multibase.h"
 
 namespace ica::config {
@@ -363,7 +364,7 @@ std::string go_name(std::string_view key) {
     std::string word(key.substr(0, end));
     const bool initials = word == "cors" || word == "https";
     for (size_t i = 0; i < (initials ? word.size() : 1) && i < word.size(); ++i) {
-      word[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(word[i])));
+      word[i] = ascii_upper(word[i]);
     }
     name += word;
     key.remove_prefix(std::min(end + 1, key.size()));

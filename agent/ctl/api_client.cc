@@ -5,6 +5,7 @@
 #include "agent/ctl/console.h"
 #include "agent/ctl/json_scanner.h"
 #include "agent/ctl/text.h"
+#include "common/base/ascii.h"
 #include "common/base/async.h"
 #include "common/http/client.h"
 
@@ -20,7 +21,7 @@ using Json = nlohmann::json;
 std::string title(std::string_view method) {
   std::string out(method);
   for (size_t i = 1; i < out.size(); ++i) {
-    out[i] = static_cast<char>(std::tolower(out[i]));
+    out[i] = ascii_lower(out[i]);
   }
   return out;
 }
@@ -160,7 +161,7 @@ Task<ApiResult<void>> read_stream(http::ClientStream* stream, ApiClient::Sink si
   }
   std::string errors;
   for (const auto& [name, value] : stream->trailers()) {
-    if (!value.empty() && ascii_upper(name) == "X-STREAM-ERROR") {
+    if (!value.empty() && iequals(name, "X-Stream-Error")) {
       errors += (errors.empty() ? "" : "; ") + value;
     }
   }

@@ -11,6 +11,7 @@
 
 #include "agent/ctl/text.h"
 #include "agent/ctl/web_file.h"
+#include "common/base/system_words.h"
 #include "common/http/client.h"
 
 namespace ica::ctl {

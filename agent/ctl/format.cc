@@ -7,6 +7,7 @@
 
 #include "agent/ctl/text.h"
 #include "common/api/status.h"
+#include "common/base/ascii.h"
 
 namespace ica::ctl {
 namespace {

@@ -1,5 +1,4 @@
 #include <cerrno>
-#include <cstring>
 #include <fmt/format.h>
 #include <fstream>
 
@@ -8,6 +7,7 @@
 #include "agent/ctl/graph.h"
 #include "agent/ctl/session.h"
 #include "agent/ctl/text.h"
+#include "common/base/system_words.h"
 
 namespace ica::ctl {
 namespace {

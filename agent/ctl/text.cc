@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <fmt/format.h>
 #include <vector>
 
@@ -70,24 +69,6 @@ std::string pad_right(std::string_view text, size_t width) {
 std::string pad_left(std::string_view text, size_t width) {
   const size_t n = rune_count(text);
   return std::string(n < width ? width - n : 0, ' ') + std::string(text);
-}
-
-std::string ascii_upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') {
-      c = static_cast<char>(c - 'a' + 'A');
-    }
-  }
-  return out;
-}
-
-std::string system_words(int error) {
-  std::string out = std::strerror(error);
-  if (!out.empty() && out[0] >= 'A' && out[0] <= 'Z') {
-    out[0] = static_cast<char>(out[0] - 'A' + 'a');
-  }
-  return out;
 }
 
 std::string grouped(uint64_t number) {

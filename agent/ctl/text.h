@@ -22,11 +22,6 @@ size_t rune_count(std::string_view text);
 std::string pad_right(std::string_view text, size_t width);
 std::string pad_left(std::string_view text, size_t width);
 
-std::string ascii_upper(std::string_view text);
-
-// strerror as Go says it: "no such file or directory".
-std::string system_words(int error);
-
 // "31,415".
 std::string grouped(uint64_t number);
 // "1 peer", "31,415 peers".

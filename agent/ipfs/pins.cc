@@ -214,6 +214,8 @@ Task<Status> pin_with_progress(std::shared_ptr<Transport> transport, api::Pin pi
       if (updated) {
         co_return Status();
       }
+      log_info("ipfshttp", "updating {} to {} took longer than pin_timeout: pinned from its root",
+               from, pin.cid);
     }
   }
   co_return co_await add_pin(transport, pin.cid, pin.max_depth, std::move(on_progress),

@@ -2,6 +2,7 @@
 
 #include "agent/p2p/host_core.h"
 #include "common/base/log.h"
+#include "common/base/system_words.h"
 
 namespace ica::p2p {
 
@@ -35,12 +36,9 @@ Result<std::shared_ptr<tcp::acceptor>> bind(const Executor& home, const Multiadd
     acceptor->listen(asio::socket_base::max_listen_connections, ec);
   }
   if (ec) {
-    std::string why = ec.message();
-    if (!why.empty()) {
-      why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
-    }
     return fail(Code::Io, "listen tcp{} {}:{}: {}: {}", ip.is_v6() ? 6 : 4,
-                ip.is_v6() ? "[" + where.host + "]" : where.host, where.port, step, why);
+                ip.is_v6() ? "[" + where.host + "]" : where.host, where.port, step,
+                system_words(ec.message()));
   }
   return acceptor;
 }

@@ -1,7 +1,8 @@
 #include "agent/p2p/mdns_message.h"
 
 #include <algorithm>
-#include <cctype>
+
+#include "common/base/ascii.h"
 
 namespace ica::p2p {
 
@@ -132,7 +133,7 @@ class Reader {
         out.push_back('.');
       }
       for (size_t i = 0; i < length; ++i) {
-        out.push_back(static_cast<char>(std::tolower(u8(packet_)[from + 1 + i])));
+        out.push_back(ascii_lower(packet_[from + 1 + i]));
       }
       from += 1U + length;
     }

@@ -4,6 +4,7 @@
 #include <boost/asio/write.hpp>
 
 #include "agent/p2p/resolver.h"
+#include "common/base/system_words.h"
 
 namespace ica::p2p {
 
@@ -170,15 +171,6 @@ std::string dial_text(const asio::ip::tcp::endpoint& to) {
                               : fmt::format("dial tcp6 [{}]:{}", ip, to.port());
 }
 
-// "connection refused": the system's words without their capital.
-std::string go_words(const boost::system::error_code& ec) {
-  std::string words = ec.message();
-  if (!words.empty() && words[0] >= 'A' && words[0] <= 'Z') {
-    words[0] = static_cast<char>(words[0] - 'A' + 'a');
-  }
-  return words;
-}
-
 }  // namespace
 
 Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(asio::ip::tcp::endpoint endpoint,
@@ -201,7 +193,8 @@ Task<Result<std::shared_ptr<TcpChannel>>> tcp_connect(asio::ip::tcp::endpoint en
     co_return fail(Code::Timeout, "{}: i/o timeout", dial_text(endpoint));
   }
   if (ec) {
-    co_return fail(Code::Unavailable, "{}: connect: {}", dial_text(endpoint), go_words(ec));
+    co_return fail(Code::Unavailable, "{}: connect: {}", dial_text(endpoint),
+                   system_words(ec.message()));
   }
   co_return std::make_shared<TcpChannel>(std::move(*socket), std::move(total));
 }

@@ -27,7 +27,8 @@ Result<std::optional<Time>> read_time(const http::Query& query, std::string_view
 Result<api::NameMatch> read_match(std::string_view text) {
   const auto match = text.empty() ? api::NameMatch::Exact : api::name_match_from(text);
   if (!match) {
-    return fail(Code::InvalidArgument, "parameter name-match invalid");
+    return fail(Code::InvalidArgument,
+                "parameter name-match invalid: exact, iexact, partial or ipartial");
   }
   return *match;
 }

@@ -6,15 +6,27 @@
 
 namespace ica {
 
-// A to Z in lower case; all other bytes stay, whatever the locale.
+// A to Z in lower case, a to z in upper case; all other bytes stay, whatever the locale.
 constexpr char ascii_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+constexpr char ascii_upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
 inline std::string ascii_lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
     c = ascii_lower(c);
+  }
+  return out;
+}
+
+inline std::string ascii_upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    c = ascii_upper(c);
   }
   return out;
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/system_words.h"
+
 namespace ica {
 namespace {
 
@@ -29,7 +31,7 @@ class Descriptor {
 tl::unexpected<Error> system_error(std::string_view what, const std::filesystem::path& path,
                                    int error) {
   return fail(error == ENOENT ? Code::NotFound : Code::Io, "{} {}: {}", what, path.string(),
-              errno_text(error));
+              system_words(error));
 }
 
 Status write_all(int fd, BytesView data, const std::filesystem::path& path) {
@@ -47,16 +49,6 @@ Status write_all(int fd, BytesView data, const std::filesystem::path& path) {
 }
 
 }  // namespace
-
-// Go prints system errors in lower case.
-std::string errno_text(int error) {
-  char buffer[128];
-  std::string text = strerror_r(error, buffer, sizeof buffer);
-  if (!text.empty()) {
-    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  }
-  return text;
-}
 
 Result<Bytes> read_file(const std::filesystem::path& path, size_t limit) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -10,9 +10,6 @@
 
 namespace ica {
 
-// An errno as Go prints it: "no such file or directory". Thread-safety: any thread.
-std::string errno_text(int error);
-
 // Errors of both: Io, with Go's words ("open /x: no such file or directory"); NotFound when the
 // file does not exist. Thread-safety: any thread.
 

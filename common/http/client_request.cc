@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "common/base/system_words.h"
 #include "common/http/client_exchange.h"
 #include "common/http/headers.h"
 
@@ -47,15 +48,6 @@ std::string endpoint(const sockaddr* address, socklen_t size) {
   const size_t path = offsetof(sockaddr_un, sun_path);
   const auto* local = reinterpret_cast<const char*>(address) + path;
   return fmt::format("unix {}", std::string_view(local, strnlen(local, size - path)));
-}
-
-// Go's syscall.Errno texts, which are those of strerror in lower case.
-std::string errno_text(long error) {
-  std::string text = std::strerror(static_cast<int>(error));
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') {
-    text[0] = static_cast<char>(text[0] + 32);
-  }
-  return text;
 }
 
 long milliseconds(Duration d) {
@@ -213,9 +205,10 @@ Error ClientExchange::to_error(CURLcode code) const {
       return {Code::Unavailable,
               fmt::format("dial tcp: lookup {}: no such host", host_of(request_.url))};
     case CURLE_COULDNT_CONNECT:
-      return {Code::Unavailable,
-              os_error != 0 ? fmt::format("dial {}: connect: {}", peer(), errno_text(os_error))
-                            : fmt::format("dial {}: i/o timeout", peer())};
+      return {Code::Unavailable, os_error != 0
+                                     ? fmt::format("dial {}: connect: {}", peer(),
+                                                   system_words(static_cast<int>(os_error)))
+                                     : fmt::format("dial {}: i/o timeout", peer())};
     case CURLE_OPERATION_TIMEDOUT: {
       if (connected_after == 0 && Clock::now() + std::chrono::milliseconds(50) < deadline_) {
         return {Code::Unavailable, fmt::format("dial {}: i/o timeout", peer())};
@@ -231,8 +224,8 @@ Error ClientExchange::to_error(CURLcode code) const {
     case CURLE_SEND_FAIL_REWIND: {
       if (os_error == ECONNRESET || os_error == EPIPE || os_error == ETIMEDOUT) {
         const char* verb = code == CURLE_RECV_ERROR ? "read" : "write";
-        return {Code::Unavailable,
-                fmt::format("{} {}: {}: {}", verb, peer(), verb, errno_text(os_error))};
+        return {Code::Unavailable, fmt::format("{} {}: {}: {}", verb, peer(), verb,
+                                               system_words(static_cast<int>(os_error)))};
       }
       return {Code::Unavailable, begun ? "unexpected EOF" : "EOF"};
     }

@@ -9,10 +9,6 @@ namespace ica::http {
 
 namespace {
 
-constexpr char upper(char c) {
-  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-}
-
 constexpr std::array<bool, 256> make_token_table() {
   std::array<bool, 256> table{};
   for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789"
@@ -107,7 +103,7 @@ std::string canonical_header(std::string_view name) {
   std::string out(name);
   bool start = true;
   for (char& c : out) {
-    c = start ? upper(c) : ascii_lower(c);
+    c = start ? ascii_upper(c) : ascii_lower(c);
     start = c == '-';
   }
   return out;

@@ -12,6 +12,7 @@
 
 #include "common/base/async.h"
 #include "common/base/log.h"
+#include "common/base/system_words.h"
 #include "common/http/connection.h"
 #include "common/http/exchange.h"
 
@@ -151,7 +152,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // would be a busy loop.
   void pause(int error) {
     if (server_->limiter.allow("accept")) {
-      log_error(server_->options.name, "accept: {}; retrying", std::strerror(error));
+      log_error(server_->options.name, "accept: {}; retrying", system_words(error));
     }
     pause_.expires_after(kAcceptPause);
     pause_.async_wait(asio::bind_executor(
@@ -276,7 +277,7 @@ class Server::Impl {
 
   Status add(Descriptor& fd, const std::string& what) {
     if (::listen(fd.get(), kBacklog) != 0) {
-      return fail(Code::Unavailable, "{}: listen: {}", what, std::strerror(errno));
+      return fail(Code::Unavailable, "{}: listen: {}", what, system_words(errno));
     }
     if (state->options.tls && !state->tls_context()) {
       TRY_VOID(load_tls());
@@ -330,7 +331,7 @@ Result<uint16_t> Server::listen(const std::string& host, uint16_t port) {
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, &freeaddrinfo);
   Descriptor fd(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) {
-    return fail(Code::Unavailable, "{}: socket: {}", what, std::strerror(errno));
+    return fail(Code::Unavailable, "{}: socket: {}", what, system_words(errno));
   }
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -339,8 +340,7 @@ Result<uint16_t> Server::listen(const std::string& host, uint16_t port) {
   }
   if (::bind(fd.get(), found->ai_addr, found->ai_addrlen) != 0) {
     const int error = errno;
-    return fail(Code::Unavailable, "{}: bind: {}", what,
-                error == EADDRINUSE ? "address already in use" : std::strerror(error));
+    return fail(Code::Unavailable, "{}: bind: {}", what, system_words(error));
   }
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
@@ -361,7 +361,7 @@ Status Server::listen_unix(const std::string& path) {
   const auto* where = reinterpret_cast<const sockaddr*>(&address);
   Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) {
-    return fail(Code::Unavailable, "{}: socket: {}", what, std::strerror(errno));
+    return fail(Code::Unavailable, "{}: socket: {}", what, system_words(errno));
   }
   int bound = ::bind(fd.get(), where, sizeof address);
   if (bound != 0 && errno == EADDRINUSE) {
@@ -376,8 +376,7 @@ Status Server::listen_unix(const std::string& path) {
   }
   if (bound != 0) {
     const int error = errno;
-    return fail(Code::Unavailable, "{}: bind: {}", what,
-                error == EADDRINUSE ? "address already in use" : std::strerror(error));
+    return fail(Code::Unavailable, "{}: bind: {}", what, system_words(error));
   }
   TRY_VOID(impl_->add(fd, what));
   impl_->unix_paths.push_back(path);

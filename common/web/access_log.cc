@@ -1,10 +1,10 @@
 #include "common/web/access_log.h"
 
 #include <cerrno>
-#include <cstring>
 #include <ctime>
 
 #include "common/base/log.h"
+#include "common/base/system_words.h"
 
 namespace ica::web {
 namespace {
@@ -31,7 +31,7 @@ AccessLog::~AccessLog() {
 Status AccessLog::open(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "ae");
   if (file == nullptr) {
-    return fail(Code::Io, "access log {}: {}", path, std::strerror(errno));
+    return fail(Code::Io, "access log {}: {}", path, system_words(errno));
   }
   const std::lock_guard lock(mutex_);
   if (file_ != nullptr) {
